@@ -1,0 +1,1 @@
+//! The watch-fed picture of a cluster: discovery, snapshots, ownership, change stream.

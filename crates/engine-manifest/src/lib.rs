@@ -1,0 +1,1 @@
+//! From a tree to manifests: directories of YAML and JSON, and allowed external programs.

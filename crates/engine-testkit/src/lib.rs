@@ -1,0 +1,1 @@
+//! An in-process Kubernetes API, simulated controllers, a clock and faults, to test controllers and GitOps tools with.

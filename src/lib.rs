@@ -1,0 +1,1 @@
+//! The GitOps engine as a library.

@@ -1,0 +1,2 @@
+//! `cargo xtask`: the one door for everything heavier than `cargo test`.
+fn main() {}
