@@ -1,2 +1,69 @@
 //! `cargo xtask`: the one door for everything heavier than `cargo test`.
-fn main() {}
+//!
+//! Each command prints what it ran, and as its last line how many cases: `N passed, N failed`.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for people: printing is its output
+
+mod arguments;
+mod bench;
+mod cargo;
+mod control_plane;
+mod e2e;
+mod peers;
+mod tally;
+
+#[path = "../../benches/objects/mod.rs"]
+#[allow(dead_code, unreachable_pub)] // a module of the benches too, which use the rest
+mod objects;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use tally::Tally;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  e2e [--real] [FILTER]            the end-to-end suite, on the in-process API or on a real control plane
+  control-plane [--build-only]     a real control plane for yourself, until Ctrl-C
+  bench [--rounds N] [--only NAME] [--peers-only | --without-peers]
+                                   our benches and the Go engine's in turn, as one table of ratios
+
+Programs that are built once are kept in $GITOPS_ENGINE_CACHE (~/.cache/gitops-engine). A real control plane
+is taken from $KUBEBUILDER_ASSETS when that is set, and built with Go otherwise.
+";
+
+fn main() -> ExitCode {
+    match run(Arguments::new(std::env::args().skip(1))) {
+        Ok(Some(tally)) => {
+            println!("{tally}");
+            if tally.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Ok(None) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            // What could not run did not pass.
+            println!("{}", Tally::one_failed());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut arguments: Arguments) -> anyhow::Result<Option<Tally>> {
+    match arguments.word().as_deref() {
+        Some("e2e") => e2e::run(arguments).map(Some),
+        Some("control-plane") => control_plane::run(arguments).map(Some),
+        Some("bench") => bench::run(arguments).map(Some),
+        Some("help") => {
+            print!("{USAGE}");
+            Ok(None)
+        }
+        Some(other) => anyhow::bail!("there is no command `{other}`\n\n{USAGE}"),
+        None => {
+            if arguments.flag("--help") {
+                print!("{USAGE}");
+                return Ok(None);
+            }
+            anyhow::bail!("say what to run\n\n{USAGE}")
+        }
+    }
+}

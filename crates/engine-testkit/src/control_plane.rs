@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-pub use self::binaries::{BinariesState, ControlPlaneBinaries};
+pub use self::binaries::{BinariesState, ControlPlaneBinaries, cache_folder};
 pub use self::error::ControlPlaneError;
 pub use self::requests::ControlPlaneRequest;
 pub use self::settings::ControlPlaneUser;
@@ -92,11 +92,7 @@ impl ControlPlane {
     /// Starts one with other settings.
     #[must_use]
     pub fn builder() -> ControlPlaneBuilder {
-        ControlPlaneBuilder {
-            binaries: None,
-            limit: Duration::from_secs(120),
-            folder: None,
-        }
+        ControlPlaneBuilder { binaries: None, limit: Duration::from_secs(120), folder: None }
     }
 
     /// A new client, which belongs to the runtime that it is made in.
@@ -229,16 +225,8 @@ impl ControlPlaneBuilder {
         let owner = std::thread::Builder::new()
             .name("control-plane".to_owned())
             .spawn(move || own(self, tell, stopped))
-            .map_err(ControlPlaneError::io(
-                "start a thread for the control plane",
-            ))?;
-        Ok((
-            Starting {
-                stop: Some(stop),
-                owner: Some(owner),
-            },
-            answer,
-        ))
+            .map_err(ControlPlaneError::io("start a thread for the control plane"))?;
+        Ok((Starting { stop: Some(stop), owner: Some(owner) }, answer))
     }
 }
 
@@ -250,32 +238,16 @@ struct Starting {
 }
 
 impl Starting {
-    fn finish(
-        mut self,
-        answer: Result<Answer, oneshot::error::RecvError>,
-    ) -> Result<ControlPlane, ControlPlaneError> {
+    fn finish(mut self, answer: Result<Answer, oneshot::error::RecvError>) -> Result<ControlPlane, ControlPlaneError> {
         let facts = answer.unwrap_or_else(|_| {
-            Err(ControlPlaneError::io("start the control plane")(
-                std::io::Error::other("its thread ended early"),
-            ))
+            Err(ControlPlaneError::io("start the control plane")(std::io::Error::other("its thread ended early")))
         })?;
-        Ok(ControlPlane {
-            facts,
-            stop: self.stop.take(),
-            owner: self.owner.take(),
-        })
+        Ok(ControlPlane { facts, stop: self.stop.take(), owner: self.owner.take() })
     }
 }
 
-fn own(
-    builder: ControlPlaneBuilder,
-    tell: oneshot::Sender<Answer>,
-    stopped: oneshot::Receiver<()>,
-) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+fn own(builder: ControlPlaneBuilder, tell: oneshot::Sender<Answer>, stopped: oneshot::Receiver<()>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let doing = "start a runtime for the control plane";
@@ -305,9 +277,7 @@ fn own(
     });
 }
 
-async fn start(
-    builder: &ControlPlaneBuilder,
-) -> Result<(tempfile::TempDir, boot::Cluster), ControlPlaneError> {
+async fn start(builder: &ControlPlaneBuilder) -> Result<(tempfile::TempDir, boot::Cluster), ControlPlaneError> {
     let binaries = match &builder.binaries {
         Some(binaries) => binaries.clone(),
         None => ControlPlaneBinaries::find()?,
@@ -317,10 +287,7 @@ async fn start(
         let scratch = tempfile::Builder::new()
             .prefix("control-plane-")
             .tempdir_in(&parent)
-            .map_err(ControlPlaneError::io(format!(
-                "create a folder in {}",
-                parent.display()
-            )))?;
+            .map_err(ControlPlaneError::io(format!("create a folder in {}", parent.display())))?;
         match boot::boot(&binaries, scratch.path(), builder.limit).await {
             Ok(cluster) => return Ok((scratch, cluster)),
             Err(ControlPlaneError::Exited { log, .. })

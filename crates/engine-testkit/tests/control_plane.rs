@@ -1,6 +1,6 @@
 //! The real control plane does what its documentation promises, and leaves nothing behind.
 //!
-//! Run by `cargo xtask e2e --real`: it needs programs that plain `cargo test` must not.
+//! Run by `cargo xtask e2e --real`: these need programs that plain `cargo test` must not.
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 #![cfg(unix)]
@@ -19,25 +19,14 @@ use serde_json::{Value, json};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
+#[ignore = "needs a real control plane: cargo xtask e2e --real"]
 async fn workloads_reach_their_states() {
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client(ControlPlaneUser::Admin).await.unwrap();
-    apply(
-        &client,
-        "v1",
-        "Namespace",
-        json!({"metadata": {"name": "shop"}}),
-    )
-    .await;
+    apply(&client, "v1", "Namespace", json!({"metadata": {"name": "shop"}})).await;
 
     let objects = [
-        workload(
-            "apps/v1",
-            "Deployment",
-            "web",
-            json!({"replicas": 3}),
-            json!({}),
-        ),
+        workload("apps/v1", "Deployment", "web", json!({"replicas": 3}), json!({})),
         workload(
             "apps/v1",
             "StatefulSet",
@@ -52,13 +41,7 @@ async fn workloads_reach_their_states() {
             json!({}),
         ),
         workload("apps/v1", "DaemonSet", "agent", json!({}), json!({})),
-        workload(
-            "batch/v1",
-            "Job",
-            "migrate",
-            json!({}),
-            json!({"restartPolicy": "Never"}),
-        ),
+        workload("batch/v1", "Job", "migrate", json!({}), json!({"restartPolicy": "Never"})),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
                "spec": {"type": "LoadBalancer", "selector": {"app": "web"}, "ports": [{"port": 80}]}}),
         json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"},
@@ -67,55 +50,19 @@ async fn workloads_reach_their_states() {
                "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "5Gi"}}}}),
     ];
     for object in &objects {
-        let (version, kind) = (
-            object["apiVersion"].as_str().unwrap(),
-            object["kind"].as_str().unwrap(),
-        );
+        let (version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
         apply(&client, version, kind, object.clone()).await;
     }
     let reached = [
-        (
-            "apps/v1",
-            "Deployment",
-            "web",
-            "/status/availableReplicas",
-            json!(3),
-        ),
-        (
-            "apps/v1",
-            "StatefulSet",
-            "database",
-            "/status/readyReplicas",
-            json!(2),
-        ),
-        (
-            "apps/v1",
-            "DaemonSet",
-            "agent",
-            "/status/numberReady",
-            json!(1),
-        ),
+        ("apps/v1", "Deployment", "web", "/status/availableReplicas", json!(3)),
+        ("apps/v1", "StatefulSet", "database", "/status/readyReplicas", json!(2)),
+        ("apps/v1", "DaemonSet", "agent", "/status/numberReady", json!(1)),
         ("batch/v1", "Job", "migrate", "/status/succeeded", json!(1)),
-        (
-            "v1",
-            "PersistentVolumeClaim",
-            "uploads",
-            "/status/phase",
-            json!("Bound"),
-        ),
-        (
-            "v1",
-            "PersistentVolumeClaim",
-            "data-database-1",
-            "/status/phase",
-            json!("Bound"),
-        ),
+        ("v1", "PersistentVolumeClaim", "uploads", "/status/phase", json!("Bound")),
+        ("v1", "PersistentVolumeClaim", "data-database-1", "/status/phase", json!("Bound")),
     ];
     for (version, kind, name, pointer, value) in reached {
-        until(&client, version, kind, name, |object| {
-            object.pointer(pointer) == Some(&value)
-        })
-        .await;
+        until(&client, version, kind, name, |object| object.pointer(pointer) == Some(&value)).await;
     }
     for (version, kind) in [("v1", "Service"), ("networking.k8s.io/v1", "Ingress")] {
         until(&client, version, kind, "web", |object| {
@@ -128,14 +75,8 @@ async fn workloads_reach_their_states() {
     }
 
     // A volume goes with its claim, and a Pod with its owner.
-    api(&client, "v1", "PersistentVolumeClaim")
-        .delete("uploads", &DeleteParams::default())
-        .await
-        .unwrap();
-    api(&client, "apps/v1", "Deployment")
-        .delete("web", &DeleteParams::background())
-        .await
-        .unwrap();
+    api(&client, "v1", "PersistentVolumeClaim").delete("uploads", &DeleteParams::default()).await.unwrap();
+    api(&client, "apps/v1", "Deployment").delete("web", &DeleteParams::background()).await.unwrap();
     let volumes = Api::<PersistentVolume>::all(client.clone());
     let pods = api(&client, "v1", "Pod");
     let web = kube::api::ListParams::default().labels("app=web");
@@ -147,23 +88,12 @@ async fn workloads_reach_their_states() {
 }
 
 #[tokio::test]
+#[ignore = "needs a real control plane: cargo xtask e2e --real"]
 async fn pods_fare_as_their_annotation_says() {
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client(ControlPlaneUser::Admin).await.unwrap();
-    apply(
-        &client,
-        "v1",
-        "Namespace",
-        json!({"metadata": {"name": "shop"}}),
-    )
-    .await;
-    let fates = [
-        "slow",
-        "never-ready",
-        "crash-looping",
-        "image-missing",
-        "failing",
-    ];
+    apply(&client, "v1", "Namespace", json!({"metadata": {"name": "shop"}})).await;
+    let fates = ["slow", "never-ready", "crash-looping", "image-missing", "failing"];
     for fate in fates {
         let pod = json!({
             "metadata": {"name": fate, "annotations": {POD_ANNOTATION: fate}},
@@ -183,21 +113,11 @@ async fn pods_fare_as_their_annotation_says() {
     let ready = |object: &Value, wanted: &str| {
         object["status"]["conditions"]
             .as_array()
-            .is_some_and(|all| {
-                all.iter()
-                    .any(|c| c["type"] == "Ready" && c["status"] == wanted)
-            })
+            .is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == wanted))
     };
-    let waiting = |object: &Value| {
-        object
-            .pointer("/status/containerStatuses/0/state/waiting/reason")
-            .cloned()
-    };
+    let waiting = |object: &Value| object.pointer("/status/containerStatuses/0/state/waiting/reason").cloned();
     until(&client, "v1", "Pod", "slow", |pod| ready(pod, "True")).await;
-    until(&client, "v1", "Pod", "never-ready", |pod| {
-        pod["status"]["phase"] == "Running" && ready(pod, "False")
-    })
-    .await;
+    until(&client, "v1", "Pod", "never-ready", |pod| pod["status"]["phase"] == "Running" && ready(pod, "False")).await;
     until(&client, "v1", "Pod", "crash-looping", |pod| {
         waiting(pod) == Some(json!("CrashLoopBackOff"))
             && pod["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(1)
@@ -207,56 +127,36 @@ async fn pods_fare_as_their_annotation_says() {
         pod["status"]["phase"] == "Pending" && waiting(pod) == Some(json!("ImagePullBackOff"))
     })
     .await;
-    until(&client, "v1", "Pod", "failing", |pod| {
-        pod["status"]["phase"] == "Failed"
-    })
-    .await;
+    until(&client, "v1", "Pod", "failing", |pod| pod["status"]["phase"] == "Failed").await;
     until(&client, "batch/v1", "Job", "doomed", |job| {
-        job["status"]["conditions"].as_array().is_some_and(|all| {
-            all.iter()
-                .any(|c| c["type"] == "Failed" && c["status"] == "True")
-        })
+        job["status"]["conditions"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|c| c["type"] == "Failed" && c["status"] == "True"))
     })
     .await;
 }
 
 #[tokio::test]
+#[ignore = "needs a real control plane: cargo xtask e2e --real"]
 async fn users_and_their_requests_are_told_apart() {
     let plane = ControlPlane::start().await.unwrap();
     let before = plane.requests().unwrap().len();
     let restricted = plane.client(ControlPlaneUser::Restricted).await.unwrap();
-    let refused = Api::<Namespace>::all(restricted)
-        .list(&Default::default())
-        .await;
+    let refused = Api::<Namespace>::all(restricted).list(&Default::default()).await;
     assert!(matches!(refused, Err(kube::Error::Api(status)) if status.code == 403));
     let admin = plane.client(ControlPlaneUser::Admin).await.unwrap();
     let namespaces = Api::<Namespace>::all(admin.clone());
-    apply(
-        &admin,
-        "v1",
-        "Namespace",
-        json!({"metadata": {"name": "shop"}}),
-    )
-    .await;
+    apply(&admin, "v1", "Namespace", json!({"metadata": {"name": "shop"}})).await;
     namespaces.get("shop").await.unwrap();
 
     let requests = plane.requests().unwrap().split_off(before);
-    let seen: Vec<_> = requests
-        .iter()
-        .map(|r| (r.user.as_str(), r.verb.as_str(), r.code, r.is_write()))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            ("restricted", "list", 403, false),
-            ("admin", "patch", 201, true),
-            ("admin", "get", 200, false)
-        ]
-    );
+    let seen: Vec<_> = requests.iter().map(|r| (r.user.as_str(), r.verb.as_str(), r.code, r.is_write())).collect();
+    assert_eq!(seen, [("restricted", "list", 403, false), ("admin", "patch", 201, true), ("admin", "get", 200, false)]);
     assert!(!format!("{plane:?}").contains("token"));
 }
 
 #[tokio::test]
+#[ignore = "needs a real control plane: cargo xtask e2e --real"]
 async fn nothing_is_left_after_a_drop_or_a_panic() {
     let plane = ControlPlane::start().await.unwrap();
     let folder = plane.folder().to_owned();
@@ -278,6 +178,7 @@ async fn nothing_is_left_after_a_drop_or_a_panic() {
 }
 
 #[tokio::test]
+#[ignore = "needs a real control plane: cargo xtask e2e --real"]
 async fn nothing_is_left_when_a_start_is_given_up() {
     let scratch = tempfile::tempdir().unwrap();
     let start = ControlPlane::builder().scratch(scratch.path()).start();
@@ -292,9 +193,14 @@ async fn nothing_is_left_when_a_start_is_given_up() {
 const KILLED: &str = "TESTKIT_OWNER_TO_BE_KILLED";
 
 #[tokio::test]
+#[ignore = "needs a real control plane: cargo xtask e2e --real"]
 async fn nothing_is_left_when_the_owner_is_killed() {
+    if std::env::var_os(KILLED).is_some() {
+        be_killed().await;
+    }
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "owner_to_be_killed", "--nocapture", "--ignored"])
+        .args(["--exact", "nothing_is_left_when_the_owner_is_killed"])
+        .args(["--nocapture", "--ignored"])
         .env(KILLED, "1")
         .stdout(Stdio::piped())
         .spawn()
@@ -302,29 +208,18 @@ async fn nothing_is_left_when_the_owner_is_killed() {
     let folder = BufReader::new(owner.stdout.take().unwrap())
         .lines()
         .map_while(Result::ok)
-        .find_map(|line| {
-            line.split_once("folder=")
-                .map(|(_, folder)| folder.to_owned())
-        })
+        .find_map(|line| line.split_once("folder=").map(|(_, folder)| folder.to_owned()))
         .unwrap();
     let folder = Path::new(&folder);
     assert_eq!(programs(folder), 5);
     owner.kill().unwrap(); // SIGKILL: no destructor runs
     owner.wait().unwrap();
-    eventually("the processes to end", async || {
-        programs(folder) == 0 && !folder.exists()
-    })
-    .await;
+    eventually("the processes to end", async || programs(folder) == 0 && !folder.exists()).await;
 }
 
-/// Not a test: the process that the test above kills.
-#[tokio::test]
-#[ignore = "started by nothing_is_left_when_the_owner_is_killed"]
+/// What the test above does in the process that it kills.
 #[allow(clippy::print_stdout)] // how it tells its folder
-async fn owner_to_be_killed() {
-    if std::env::var_os(KILLED).is_none() {
-        return;
-    }
+async fn be_killed() {
     let plane = ControlPlane::start().await.unwrap();
     println!("\nfolder={}", plane.folder().display());
     std::future::pending::<()>().await;
@@ -380,10 +275,7 @@ async fn apply(client: &kube::Client, version: &str, kind: &str, mut object: Val
     // A new namespace has no ServiceAccount for its first moment, and refuses Pods for as long.
     let began = Instant::now();
     loop {
-        match api
-            .patch(&name, &PatchParams::apply("test"), &Patch::Apply(&object))
-            .await
-        {
+        match api.patch(&name, &PatchParams::apply("test"), &Patch::Apply(&object)).await {
             Ok(_) => return,
             Err(kube::Error::Api(status)) if status.code == 403 && began.elapsed() < DEADLINE => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -393,13 +285,7 @@ async fn apply(client: &kube::Client, version: &str, kind: &str, mut object: Val
     }
 }
 
-async fn until(
-    client: &kube::Client,
-    version: &str,
-    kind: &str,
-    name: &str,
-    reached: impl Fn(&Value) -> bool,
-) {
+async fn until(client: &kube::Client, version: &str, kind: &str, name: &str, reached: impl Fn(&Value) -> bool) {
     let api = api(client, version, kind);
     let began = Instant::now();
     loop {
@@ -410,11 +296,7 @@ async fn until(
         if reached(&object) {
             return;
         }
-        assert!(
-            began.elapsed() < DEADLINE,
-            "{kind} {name}: {:#}",
-            object["status"]
-        );
+        assert!(began.elapsed() < DEADLINE, "{kind} {name}: {:#}", object["status"]);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -9,13 +9,8 @@ use std::process::{Command, Stdio};
 use super::ControlPlaneError;
 
 /// The programs of a control plane, in the order in which they are started.
-pub(super) const COMPONENTS: [&str; 5] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kwok",
-];
+pub(super) const COMPONENTS: [&str; 5] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"];
 
 /// What is compiled: bump together with `go.mod`.
 const KUBERNETES: &str = "v1.36.3";
@@ -64,14 +59,8 @@ impl ControlPlaneBinaries {
             return Self::in_folder(folder.into()).map(BinariesState::Ready);
         }
         let sources = sources()?;
-        let folder = cache_folder()?
-            .join("control-plane")
-            .join(key(&sources, &go(&sources)?)?);
-        Ok(if complete(&folder) {
-            BinariesState::Ready(Self { folder })
-        } else {
-            BinariesState::MustBuild { folder }
-        })
+        let folder = cache_folder()?.join("control-plane").join(key(&sources, &go(&sources)?)?);
+        Ok(if complete(&folder) { BinariesState::Ready(Self { folder }) } else { BinariesState::MustBuild { folder } })
     }
 
     /// The programs of one folder, by their own names.
@@ -79,11 +68,8 @@ impl ControlPlaneBinaries {
     /// # Errors
     /// [`ControlPlaneError::IncompleteAssets`] names the ones that are not there.
     pub fn in_folder(folder: PathBuf) -> Result<Self, ControlPlaneError> {
-        let missing: Vec<String> = COMPONENTS
-            .iter()
-            .filter(|name| !folder.join(name).is_file())
-            .map(|name| (*name).to_owned())
-            .collect();
+        let missing: Vec<String> =
+            COMPONENTS.iter().filter(|name| !folder.join(name).is_file()).map(|name| (*name).to_owned()).collect();
         if missing.is_empty() {
             Ok(Self { folder })
         } else {
@@ -109,29 +95,23 @@ fn complete(folder: &Path) -> bool {
 /// `tools/control-plane` of the repository that this crate was compiled in. A crate from a registry has none.
 fn sources() -> Result<PathBuf, ControlPlaneError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/control-plane");
-    folder
-        .canonicalize()
-        .map_err(|_| ControlPlaneError::Unavailable {
-            reason: format!(
-                "KUBEBUILDER_ASSETS is not set and there are no sources at {}",
-                folder.display()
-            ),
-        })
+    folder.canonicalize().map_err(|_| ControlPlaneError::Unavailable {
+        reason: format!("KUBEBUILDER_ASSETS is not set and there are no sources at {}", folder.display()),
+    })
 }
 
-fn cache_folder() -> Result<PathBuf, ControlPlaneError> {
-    let named = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+/// Where what is built once is kept: `$GITOPS_ENGINE_CACHE`, or else `gitops-engine` in the user's cache folder
+/// (`$XDG_CACHE_HOME`, `~/.cache`). It can be removed at any time.
+///
+/// # Errors
+/// [`ControlPlaneError::Unavailable`] where none of these variables is set.
+pub fn cache_folder() -> Result<PathBuf, ControlPlaneError> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     named("GITOPS_ENGINE_CACHE")
         .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("gitops-engine")))
         .or_else(|| named("HOME").map(|folder| folder.join(".cache/gitops-engine")))
         .ok_or_else(|| ControlPlaneError::Unavailable {
-            reason:
-                "there is no cache folder: GITOPS_ENGINE_CACHE, XDG_CACHE_HOME and HOME are not set"
-                    .to_owned(),
+            reason: "there is no cache folder: GITOPS_ENGINE_CACHE, XDG_CACHE_HOME and HOME are not set".to_owned(),
         })
 }
 
@@ -144,17 +124,12 @@ fn go(sources: &Path) -> Result<String, ControlPlaneError> {
         .stdin(Stdio::null())
         .output()
         .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                unavailable("KUBEBUILDER_ASSETS is not set and there is no `go` in PATH".to_owned())
-            }
+            ErrorKind::NotFound => unavailable("KUBEBUILDER_ASSETS is not set and there is no `go` in PATH".to_owned()),
             _ => unavailable(format!("`go` cannot be started: {error}")),
         })?;
     if !output.status.success() {
         // A Go that is too old says here which one it wants.
-        return Err(unavailable(format!(
-            "`go env` failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        )));
+        return Err(unavailable(format!("`go env` failed: {}", String::from_utf8_lossy(&output.stderr).trim())));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -166,12 +141,9 @@ fn key(sources: &Path, go: &str) -> Result<String, ControlPlaneError> {
         let reading = || format!("read {}", folder.display());
         for entry in fs::read_dir(&folder).map_err(ControlPlaneError::io(reading()))? {
             let path = entry.map_err(ControlPlaneError::io(reading()))?.path();
-            let counts = path
-                .extension()
-                .is_some_and(|kind| kind == "go" || kind == "mod" || kind == "sum");
+            let counts = path.extension().is_some_and(|kind| kind == "go" || kind == "mod" || kind == "sum");
             if counts {
-                let content = fs::read(&path)
-                    .map_err(ControlPlaneError::io(format!("read {}", path.display())))?;
+                let content = fs::read(&path).map_err(ControlPlaneError::io(format!("read {}", path.display())))?;
                 files.insert(path, content);
             }
         }
@@ -187,19 +159,13 @@ fn key(sources: &Path, go: &str) -> Result<String, ControlPlaneError> {
             digest.update(part);
         }
     }
-    Ok(digest.finish().as_ref()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(digest.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Without the version the server says `v0.0.0-master+$Format:%H$`, which kubectl cannot parse.
 fn ldflags() -> String {
     let mut numbers = KUBERNETES.trim_start_matches('v').split('.');
-    let (major, minor) = (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    );
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let package = "k8s.io/component-base/version";
     format!(
         "-s -w -X {package}.gitVersion={KUBERNETES} -X {package}.gitMajor={major} -X {package}.gitMinor={minor} \
@@ -208,8 +174,7 @@ fn ldflags() -> String {
 }
 
 fn build(sources: &Path, folder: &Path) -> Result<ControlPlaneBinaries, ControlPlaneError> {
-    let io =
-        |doing: &str, path: &Path| ControlPlaneError::io(format!("{doing} {}", path.display()));
+    let io = |doing: &str, path: &Path| ControlPlaneError::io(format!("{doing} {}", path.display()));
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(io("create", parent))?;
 
@@ -218,9 +183,7 @@ fn build(sources: &Path, folder: &Path) -> Result<ControlPlaneBinaries, ControlP
     let lock = File::create(&lock_path).map_err(io("create", &lock_path))?;
     lock.lock().map_err(io("lock", &lock_path))?;
     if complete(folder) {
-        return Ok(ControlPlaneBinaries {
-            folder: folder.to_owned(),
-        });
+        return Ok(ControlPlaneBinaries { folder: folder.to_owned() });
     }
 
     tracing::info!(folder = %folder.display(), "building the control plane; this takes some minutes, once");
@@ -232,12 +195,7 @@ fn build(sources: &Path, folder: &Path) -> Result<ControlPlaneBinaries, ControlP
         _ => {}
     }
     fs::create_dir_all(&unfinished).map_err(io("create", &unfinished))?;
-    go_build(
-        &sources.join("kwok"),
-        "-s -w",
-        &unfinished.join("kwok"),
-        "sigs.k8s.io/kwok/cmd/kwok",
-    )?;
+    go_build(&sources.join("kwok"), "-s -w", &unfinished.join("kwok"), "sigs.k8s.io/kwok/cmd/kwok")?;
     go_build(sources, &ldflags(), &unfinished.join("control-plane"), ".")?;
     for name in COMPONENTS.iter().filter(|name| **name != "kwok") {
         let link = unfinished.join(name);
@@ -248,12 +206,7 @@ fn build(sources: &Path, folder: &Path) -> Result<ControlPlaneBinaries, ControlP
     ControlPlaneBinaries::in_folder(folder.to_owned())
 }
 
-fn go_build(
-    sources: &Path,
-    ldflags: &str,
-    output: &Path,
-    package: &str,
-) -> Result<(), ControlPlaneError> {
+fn go_build(sources: &Path, ldflags: &str, output: &Path, package: &str) -> Result<(), ControlPlaneError> {
     let mut command = Command::new("go");
     command
         .args(["build", "-trimpath", "-buildvcs=false", "-mod=readonly"])
@@ -265,9 +218,7 @@ fn go_build(
         .env("GOWORK", "off")
         .stdin(Stdio::null());
     let text = format!("{command:?}");
-    let result = command
-        .output()
-        .map_err(ControlPlaneError::io(format!("run {text}")))?;
+    let result = command.output().map_err(ControlPlaneError::io(format!("run {text}")))?;
     if result.status.success() {
         return Ok(());
     }

@@ -38,11 +38,7 @@ pub(super) async fn boot(
     folder: &Path,
     limit: Duration,
 ) -> Result<Cluster, ControlPlaneError> {
-    let mut start = Start {
-        components: Vec::new(),
-        began: Instant::now(),
-        limit,
-    };
+    let mut start = Start { components: Vec::new(), began: Instant::now(), limit };
     let settings = Settings::write(folder)?;
     let run = |start: &mut Start, name: &'static str| {
         let component = Component::start(name, &binaries.path(name), &settings.args(name), folder)?;
@@ -52,18 +48,11 @@ pub(super) async fn boot(
 
     run(&mut start, "etcd")?;
     run(&mut start, "kube-apiserver")?;
-    let authority = start
-        .wait("the API server's certificate", async || {
-            Ok(settings.authority().ok_or_else(String::new))
-        })
-        .await?;
+    let authority =
+        start.wait("the API server's certificate", async || Ok(settings.authority().ok_or_else(String::new))).await?;
     settings.write_kubeconfigs(&authority)?;
     let client = client(&settings.kubeconfig(HARNESS, &authority)).await?;
-    start
-        .wait("the API server to be ready", async || {
-            Ok(readyz(&client).await)
-        })
-        .await?;
+    start.wait("the API server to be ready", async || Ok(readyz(&client).await)).await?;
 
     for name in ["kube-controller-manager", "kube-scheduler", "kwok"] {
         run(&mut start, name)?;
@@ -95,12 +84,7 @@ pub(super) async fn boot(
         })
         .await?;
     tracing::debug!(took = ?start.began.elapsed(), "the control plane is ready");
-    Ok(Cluster {
-        components: std::mem::take(&mut start.components),
-        settings,
-        authority,
-        client,
-    })
+    Ok(Cluster { components: std::mem::take(&mut start.components), settings, authority, client })
 }
 
 /// A client from the text of a kubeconfig. It belongs to the runtime that it is made in.
@@ -159,23 +143,13 @@ impl Start {
 }
 
 async fn readyz(client: &kube::Client) -> Result<(), String> {
-    let request = http::Request::get("/readyz")
-        .body(Vec::new())
-        .map_err(|error| error.to_string())?;
-    client
-        .request_text(request)
-        .await
-        .map(drop)
-        .map_err(|error| error.to_string())
+    let request = http::Request::get("/readyz").body(Vec::new()).map_err(|error| error.to_string())?;
+    client.request_text(request).await.map(drop).map_err(|error| error.to_string())
 }
 
 async fn create<K>(start: &mut Start, api: &Api<K>, object: Value) -> Result<(), ControlPlaneError>
 where
-    K: kube::Resource<DynamicType = ()>
-        + serde::Serialize
-        + DeserializeOwned
-        + Clone
-        + std::fmt::Debug,
+    K: kube::Resource<DynamicType = ()> + serde::Serialize + DeserializeOwned + Clone + std::fmt::Debug,
 {
     let what = format!("the {} of the harness to be accepted", K::kind(&()));
     let object: K = serde_json::from_value(object).map_err(ControlPlaneError::api(&what))?;
@@ -194,8 +168,7 @@ const NODE: &str = "node-0";
 
 /// One node without a machine, with room for everything.
 fn node() -> Value {
-    let room =
-        json!({"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "100Ti", "pods": "10000"});
+    let room = json!({"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "100Ti", "pods": "10000"});
     json!({
         "apiVersion": "v1",
         "kind": "Node",

@@ -34,9 +34,7 @@ pub enum ControlPlaneError {
         output: String,
     },
     /// A component ended by itself.
-    #[error(
-        "{component} ended while the control plane started ({status}); the end of its log:\n{log}"
-    )]
+    #[error("{component} ended while the control plane started ({status}); the end of its log:\n{log}")]
     Exited {
         /// Its name.
         component: String,
@@ -91,9 +89,6 @@ impl ControlPlaneError {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let doing = doing.into();
-        move |source| Self::Api {
-            doing,
-            source: source.into(),
-        }
+        move |source| Self::Api { doing, source: source.into() }
     }
 }

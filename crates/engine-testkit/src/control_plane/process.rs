@@ -29,8 +29,7 @@ impl Component {
             let out = File::create(&log)?;
             Ok((out.try_clone()?, out))
         };
-        let (out, err) =
-            create().map_err(ControlPlaneError::io(format!("create {}", log.display())))?;
+        let (out, err) = create().map_err(ControlPlaneError::io(format!("create {}", log.display())))?;
         let guard = Command::new("/bin/sh")
             .arg("-c")
             .arg(include_str!("guard.sh"))
@@ -49,10 +48,7 @@ impl Component {
             // A Ctrl-C at the terminal is for the owner, who ends its components in its own time.
             .process_group(0)
             .spawn()
-            .map_err(ControlPlaneError::io(format!(
-                "start {}",
-                program.display()
-            )))?;
+            .map_err(ControlPlaneError::io(format!("start {}", program.display())))?;
         Ok(Self { name, guard, log })
     }
 

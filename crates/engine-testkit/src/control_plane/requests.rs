@@ -111,14 +111,8 @@ mod tests {
         ]
         .join("\n");
         let requests = parse(&log).unwrap();
-        let writes: Vec<_> = requests
-            .iter()
-            .map(|r| (r.verb.as_str(), r.is_write()))
-            .collect();
-        assert_eq!(
-            writes,
-            [("watch", false), ("patch", false), ("delete", true)]
-        );
+        let writes: Vec<_> = requests.iter().map(|r| (r.verb.as_str(), r.is_write())).collect();
+        assert_eq!(writes, [("watch", false), ("patch", false), ("delete", true)]);
         assert_eq!(requests[0].code, 200);
     }
 }

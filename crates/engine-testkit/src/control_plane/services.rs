@@ -10,9 +10,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Service};
 use k8s_openapi::api::networking::v1::Ingress;
-use kube::api::{
-    Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
-};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -46,20 +44,13 @@ pub(super) async fn run(client: kube::Client) {
     let volumes = Api::<PersistentVolume>::all(client.clone());
     tokio::join!(
         follow(&services, async |service: Service| {
-            let wanted = service
-                .spec
-                .as_ref()
-                .is_some_and(|spec| spec.type_.as_deref() == Some("LoadBalancer"));
+            let wanted = service.spec.as_ref().is_some_and(|spec| spec.type_.as_deref() == Some("LoadBalancer"));
             let ingress = service
                 .status
                 .as_ref()
                 .and_then(|status| status.load_balancer.as_ref())
                 .and_then(|balancer| balancer.ingress.as_ref());
-            if wanted && ingress.is_none_or(Vec::is_empty) {
-                address(&client, &service).await
-            } else {
-                Ok(())
-            }
+            if wanted && ingress.is_none_or(Vec::is_empty) { address(&client, &service).await } else { Ok(()) }
         }),
         follow(&ingresses, async |ingress: Ingress| {
             let addresses = ingress
@@ -67,11 +58,7 @@ pub(super) async fn run(client: kube::Client) {
                 .as_ref()
                 .and_then(|status| status.load_balancer.as_ref())
                 .and_then(|balancer| balancer.ingress.as_ref());
-            if addresses.is_none_or(Vec::is_empty) {
-                address(&client, &ingress).await
-            } else {
-                Ok(())
-            }
+            if addresses.is_none_or(Vec::is_empty) { address(&client, &ingress).await } else { Ok(()) }
         }),
         follow(&claims, async |claim: PersistentVolumeClaim| {
             let spec = claim.spec.clone().unwrap_or_default();
@@ -79,27 +66,15 @@ pub(super) async fn run(client: kube::Client) {
                 return Ok(());
             }
             match serde_json::from_value(volume(&claim)) {
-                Ok(volume) => volumes
-                    .create(&PostParams::default(), &volume)
-                    .await
-                    .map(drop),
+                Ok(volume) => volumes.create(&PostParams::default(), &volume).await.map(drop),
                 Err(error) => Err(kube::Error::SerdeError(error)),
             }
         }),
         follow(&volumes, async |volume: PersistentVolume| {
-            let phase = volume
-                .status
-                .as_ref()
-                .and_then(|status| status.phase.as_deref());
-            let ours = volume
-                .annotations()
-                .get(DYNAMICALLY_PROVISIONED)
-                .is_some_and(|by| by == PROVISIONER);
+            let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
+            let ours = volume.annotations().get(DYNAMICALLY_PROVISIONED).is_some_and(|by| by == PROVISIONER);
             if ours && phase == Some("Released") && volume.metadata.deletion_timestamp.is_none() {
-                volumes
-                    .delete(&volume.name_any(), &DeleteParams::default())
-                    .await
-                    .map(drop)
+                volumes.delete(&volume.name_any(), &DeleteParams::default()).await.map(drop)
             } else {
                 Ok(())
             }
@@ -157,27 +132,19 @@ where
 /// Gives a Service or an Ingress an address of 198.18.0.0/15, which RFC 2544 keeps for tests.
 async fn address<K>(client: &kube::Client, object: &K) -> Result<(), kube::Error>
 where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + Debug,
+    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {
     let namespace = object.namespace().unwrap_or_default();
     let unique = object.uid().unwrap_or_default();
     // From the UID: the same object keeps its address, and different ones hardly ever share one.
-    let number = unique.bytes().fold(0u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(byte.into())
-    });
+    let number = unique.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let base = u32::from(Ipv4Addr::new(198, 18, 0, 0));
     let address = Ipv4Addr::from(base | (number & 0x0001_ffff));
     let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address.to_string()}]}}});
     Api::<K>::namespaced(client.clone(), &namespace)
         .patch_status(
             &object.name_any(),
-            &PatchParams {
-                field_manager: Some(HARNESS.to_owned()),
-                ..PatchParams::default()
-            },
+            &PatchParams { field_manager: Some(HARNESS.to_owned()), ..PatchParams::default() },
             &Patch::Merge(status),
         )
         .await

@@ -64,13 +64,7 @@ impl Settings {
             .map(|(name, _)| Ok((*name, token(&random)?)))
             .collect::<Result<Vec<_>, ControlPlaneError>>()?;
         let [etcd_client_port, etcd_peer_port, api_port] = free_ports()?;
-        let settings = Self {
-            folder: folder.to_owned(),
-            etcd_client_port,
-            etcd_peer_port,
-            api_port,
-            tokens,
-        };
+        let settings = Self { folder: folder.to_owned(), etcd_client_port, etcd_peer_port, api_port, tokens };
 
         // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file
         let lines: String = ACCOUNTS
@@ -133,8 +127,7 @@ impl Settings {
     /// The flags of one component.
     pub(super) fn args(&self, component: &str) -> Vec<String> {
         let path = |name: &str| self.path(name).display().to_string();
-        let kubeconfig =
-            |user: &str| format!("--kubeconfig={}", self.kubeconfig_path(user).display());
+        let kubeconfig = |user: &str| format!("--kubeconfig={}", self.kubeconfig_path(user).display());
         let etcd_client = format!("http://127.0.0.1:{}", self.etcd_client_port);
         let etcd_peer = format!("http://127.0.0.1:{}", self.etcd_peer_port);
         match component {
@@ -157,14 +150,8 @@ impl Settings {
                 "--endpoint-reconciler-type=none".to_owned(),
                 format!("--cert-dir={}", path("certificates")),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-                format!(
-                    "--service-account-key-file={}",
-                    path("service-accounts.pub")
-                ),
-                format!(
-                    "--service-account-signing-key-file={}",
-                    path("service-accounts.key")
-                ),
+                format!("--service-account-key-file={}", path("service-accounts.pub")),
+                format!("--service-account-signing-key-file={}", path("service-accounts.key")),
                 format!("--token-auth-file={}", path("tokens.csv")),
                 "--authorization-mode=RBAC".to_owned(),
                 "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
@@ -175,10 +162,7 @@ impl Settings {
             ],
             "kube-controller-manager" => vec![
                 kubeconfig("system:kube-controller-manager"),
-                format!(
-                    "--service-account-private-key-file={}",
-                    path("service-accounts.key")
-                ),
+                format!("--service-account-private-key-file={}", path("service-accounts.key")),
                 format!("--root-ca-file={}", path("authority.crt")),
                 "--leader-elect=false".to_owned(),
                 // There is no cloud and no Pod network to hand out addresses for.
@@ -209,16 +193,12 @@ impl Settings {
     }
 
     fn token(&self, user: &str) -> &str {
-        self.tokens
-            .iter()
-            .find(|(name, _)| *name == user)
-            .map_or("", |(_, token)| token)
+        self.tokens.iter().find(|(name, _)| *name == user).map_or("", |(_, token)| token)
     }
 
     fn put(&self, name: &str, content: &str) -> Result<(), ControlPlaneError> {
         let path = self.path(name);
-        fs::write(&path, content)
-            .map_err(ControlPlaneError::io(format!("write {}", path.display())))
+        fs::write(&path, content).map_err(ControlPlaneError::io(format!("write {}", path.display())))
     }
 }
 
@@ -244,12 +224,8 @@ fn free_ports() -> Result<[u16; 3], ControlPlaneError> {
     let mut listeners = Vec::new();
     let mut ports = [0; 3];
     for port in &mut ports {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(ControlPlaneError::io(doing))?;
-        *port = listener
-            .local_addr()
-            .map_err(ControlPlaneError::io(doing))?
-            .port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(ControlPlaneError::io(doing))?;
+        *port = listener.local_addr().map_err(ControlPlaneError::io(doing))?.port();
         // Held until all are chosen, or the same one could come twice.
         listeners.push(listener);
     }
@@ -258,9 +234,7 @@ fn free_ports() -> Result<[u16; 3], ControlPlaneError> {
 
 fn token(random: &SystemRandom) -> Result<String, ControlPlaneError> {
     let mut bytes = [0; 24];
-    random
-        .fill(&mut bytes)
-        .map_err(|_| no_randomness("make a token"))?;
+    random.fill(&mut bytes).map_err(|_| no_randomness("make a token"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -268,19 +242,16 @@ fn token(random: &SystemRandom) -> Result<String, ControlPlaneError> {
 fn service_account_keys(random: &SystemRandom) -> Result<(String, String), ControlPlaneError> {
     /// What precedes the point in a SubjectPublicKeyInfo of this curve (RFC 5480, section 2.1).
     const PUBLIC_PREFIX: [u8; 26] = [
-        0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
-        0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+        0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
     ];
     let doing = "make the key of the service accounts";
-    let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random)
-        .map_err(|_| no_randomness(doing))?;
+    let private =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random).map_err(|_| no_randomness(doing))?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, private.as_ref(), random)
         .map_err(|_| no_randomness(doing))?;
     let public = [&PUBLIC_PREFIX, pair.public_key().as_ref()].concat();
-    Ok((
-        pem("PRIVATE KEY", private.as_ref()),
-        pem("PUBLIC KEY", &public),
-    ))
+    Ok((pem("PRIVATE KEY", private.as_ref()), pem("PUBLIC KEY", &public)))
 }
 
 fn pem(label: &str, content: &[u8]) -> String {
@@ -294,7 +265,5 @@ fn pem(label: &str, content: &[u8]) -> String {
 }
 
 fn no_randomness(doing: &str) -> ControlPlaneError {
-    ControlPlaneError::io(doing)(std::io::Error::other(
-        "the system's random number generator failed",
-    ))
+    ControlPlaneError::io(doing)(std::io::Error::other("the system's random number generator failed"))
 }
