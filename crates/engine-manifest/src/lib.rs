@@ -1,1 +1,13 @@
-//! From a tree to manifests: directories of YAML and JSON, and allowed external programs.
+//! From a tree to manifests.
+
+mod blocking;
+mod directory;
+mod limits;
+mod links;
+mod objects;
+mod parameters;
+mod walk;
+pub mod yaml;
+
+pub use directory::DirectoryGenerator;
+pub use limits::TreeLimits;
