@@ -28,12 +28,13 @@ pub(crate) fn binaries() -> anyhow::Result<ControlPlaneBinaries> {
 async fn serve(binaries: ControlPlaneBinaries) -> anyhow::Result<()> {
     let interrupted = interrupted()?;
     tokio::pin!(interrupted);
+    let began = std::time::Instant::now();
     let start = ControlPlane::builder().binaries(binaries).start();
     let plane = tokio::select! {
         plane = start => plane?,
         () = &mut interrupted => return Ok(()),
     };
-    eprintln!("a control plane at {}, until Ctrl-C", plane.url());
+    eprintln!("a control plane at {}, ready after {:.1} s, until Ctrl-C", plane.url(), began.elapsed().as_secs_f64());
     println!("export KUBECONFIG={}", plane.kubeconfig_path(ControlPlaneUser::Admin).display());
     interrupted.await;
     eprintln!("ending it");

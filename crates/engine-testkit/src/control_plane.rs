@@ -21,6 +21,9 @@
 //! # drop(client); Ok(()) }
 //! ```
 //!
+//! Starting takes some seconds and 700 MB. Tests of one program may share one in a `static`: it ends with the
+//! process, since everything does that this one started. Each makes its own [`client`](ControlPlane::client) then.
+//!
 //! # Pods
 //! There is one node. A Pod is ready at once; one whose containers are meant to end (`restartPolicy`
 //! other than `Always`) has then succeeded. The annotation [`POD_ANNOTATION`] on a Pod asks for less luck:
@@ -128,7 +131,7 @@ impl ControlPlane {
     }
 
     /// Every request that a [`ControlPlaneUser`] has made until now, from the server's own audit log, in the
-    /// order in which it answered. The harness and the components do not count.
+    /// order in which it received them. The harness and the components do not count.
     ///
     /// # Errors
     /// [`ControlPlaneError::Io`] and [`ControlPlaneError::Api`] when the log cannot be read.

@@ -1,13 +1,13 @@
 //! What the code under test asked of the API server, as the server's audit log has it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::ControlPlaneError;
 
-/// One request that the API server answered.
+/// One request that the API server received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ControlPlaneRequest {
@@ -19,19 +19,22 @@ pub struct ControlPlaneRequest {
     pub uri: String,
     /// What the client called itself.
     pub user_agent: String,
-    /// The HTTP status of the answer.
-    pub code: u16,
+    /// The HTTP status of the answer. The log may be a moment behind it.
+    pub code: Option<u16>,
 }
 
 impl ControlPlaneRequest {
-    /// True for requests that can change something (a dry run does not).
+    /// True for requests that can change something. A dry run does not, and neither does a question about
+    /// permissions, which is asked by creating a review.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        !matches!(self.verb.as_str(), "get" | "list" | "watch") && !self.uri.contains("dryRun=All")
+        let reads = matches!(self.verb.as_str(), "get" | "list" | "watch");
+        let review = ["/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/"];
+        !reads && !self.uri.contains("dryRun=All") && !review.iter().any(|path| self.uri.starts_with(path))
     }
 }
 
-/// https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
+/// <https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/>
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -69,21 +72,24 @@ pub(super) fn read(audit_log: &Path) -> Result<Vec<ControlPlaneRequest>, Control
 }
 
 fn parse(log: &str) -> Result<Vec<ControlPlaneRequest>, serde_json::Error> {
-    let mut requests = Vec::new();
-    // A watch is there twice: when it starts to answer, and when it ends.
-    let mut seen = HashSet::new();
-    // The last line may be half written; what is being written was not asked for yet.
+    let mut requests: Vec<ControlPlaneRequest> = Vec::new();
+    // A request is there when it is received, when it is answered, and a watch when it starts to answer.
+    let mut places = HashMap::new();
+    // The last line may be half written; the request is not answered yet then.
     let whole = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
     for line in whole.lines() {
         let entry: Entry = serde_json::from_str(line)?;
-        if seen.insert(entry.audit_id) {
-            requests.push(ControlPlaneRequest {
+        let code = entry.response_status.map(|status| status.code);
+        let place = *places.entry(entry.audit_id).or_insert(requests.len());
+        match requests.get_mut(place) {
+            Some(request) => request.code = code.or(request.code),
+            None => requests.push(ControlPlaneRequest {
                 user: entry.user.username,
                 verb: entry.verb,
                 uri: entry.request_uri,
                 user_agent: entry.user_agent,
-                code: entry.response_status.map_or(0, |status| status.code),
-            });
+                code,
+            }),
         }
     }
     Ok(requests)
@@ -95,24 +101,30 @@ mod tests {
 
     use super::parse;
 
+    fn line(id: &str, verb: &str, uri: &str, status: &str) -> String {
+        format!(
+            r#"{{"auditID":"{id}","requestURI":"{uri}","verb":"{verb}","user":{{"username":"admin"}},"userAgent":"a"{status}}}"#
+        )
+    }
+
     #[test]
-    fn a_watch_counts_once_and_a_half_written_line_not_yet() {
-        let line = |id: &str, verb: &str, uri: &str| {
-            format!(
-                r#"{{"auditID":"{id}","requestURI":"{uri}","verb":"{verb}","user":{{"username":"admin"}},"userAgent":"a","responseStatus":{{"code":200}}}}"#
-            )
-        };
+    fn each_request_counts_once_and_a_half_written_line_not_yet() {
+        let answered = r#","responseStatus":{"code":200}"#;
         let log = [
-            line("1", "watch", "/api/v1/pods?watch=1"),
-            line("2", "patch", "/api/v1/namespaces/a/pods/b?dryRun=All"),
-            line("1", "watch", "/api/v1/pods?watch=1"),
-            line("3", "delete", "/api/v1/namespaces/a/pods/b"),
-            line("4", "get", "/api")[..20].to_owned(),
+            line("1", "watch", "/api/v1/pods?watch=1", ""),
+            line("1", "watch", "/api/v1/pods?watch=1", answered),
+            line("2", "patch", "/api/v1/namespaces/a/pods/b?dryRun=All", ""),
+            line("3", "create", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", ""),
+            line("4", "delete", "/api/v1/namespaces/a/pods/b", ""),
+            line("2", "patch", "/api/v1/namespaces/a/pods/b?dryRun=All", answered),
+            line("5", "get", "/api", "")[..20].to_owned(),
         ]
         .join("\n");
         let requests = parse(&log).unwrap();
-        let writes: Vec<_> = requests.iter().map(|r| (r.verb.as_str(), r.is_write())).collect();
-        assert_eq!(writes, [("watch", false), ("patch", false), ("delete", true)]);
-        assert_eq!(requests[0].code, 200);
+        let seen: Vec<_> = requests.iter().map(|r| (r.verb.as_str(), r.code, r.is_write())).collect();
+        assert_eq!(
+            seen,
+            [("watch", Some(200), false), ("patch", Some(200), false), ("create", None, false), ("delete", None, true)]
+        );
     }
 }

@@ -206,12 +206,12 @@ fn kubeconfig_file(user: &str) -> String {
     format!("{}.kubeconfig", user.rsplit(':').next().unwrap_or(user))
 }
 
-/// Which requests are written down: those of the code under test, without bodies (Secrets stay out).
-/// https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
+/// Which requests are written down: those of the code under test, without bodies (Secrets stay out). All stages:
+/// the answer may reach the client before it reaches the log, but the request is in the log before the answer.
+/// <https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/>
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
-omitStages: [RequestReceived]
 rules:
 - level: Metadata
   users: [admin, restricted]
