@@ -128,7 +128,6 @@ impl DeleteOptions {
 
 /// What a delete led to.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Deleted {
     /// It is gone.
     Gone,

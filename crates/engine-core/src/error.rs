@@ -135,6 +135,21 @@ impl Error {
         self
     }
 
+    /// The same error without its cause, which cannot be copied.
+    #[must_use]
+    pub fn restate(&self) -> Self {
+        let Inner { kind, message, place, object, field, help, .. } = &*self.0;
+        Self(Box::new(Inner {
+            kind: *kind,
+            message: message.clone(),
+            place: place.clone(),
+            object: object.clone(),
+            field: field.clone(),
+            help: help.clone(),
+            source: None,
+        }))
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -58,6 +58,15 @@ impl KindState {
         Self::Served { preferred: resource.clone(), versions: vec![resource], coverage: Coverage::Complete }
     }
 
+    /// The same kind with another coverage.
+    #[must_use]
+    pub fn covered(mut self, with: Coverage) -> Self {
+        if let Self::Served { coverage, .. } = &mut self {
+            *coverage = with;
+        }
+        self
+    }
+
     /// The served resource with this version (`v1`), if any.
     pub fn version(&self, version: &str) -> Option<&Arc<ResourceType>> {
         match self {

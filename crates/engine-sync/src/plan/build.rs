@@ -1,0 +1,210 @@
+//! The planner.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gitops_engine_core::dialect::Phase;
+use gitops_engine_core::{ApplyMode, Error, KindState, ObjectId, Problems, Timestamp};
+
+use super::classify::{Finding, Live, decide, find, settled};
+use super::digest::storable_digest;
+use super::prepare::{Prepared, prepare, stamp};
+use super::{Action, Plan, PlanInput, Question, Step, graph, guard, hooks, order, prune};
+
+/// The dry runs that a plan would like to know the results of: objects that may differ, and new objects whose
+/// namespace and kind are there already. None when nothing changed, so that an unchanged application costs no request.
+///
+/// # Errors
+/// All that is wrong with the desired state or unknown about the cluster; [`plan`] would report the same.
+pub fn questions(input: &PlanInput<'_>) -> Result<Vec<Question>, Problems> {
+    let started = hooks::started(input);
+    let survey = survey(input, started);
+    Problems::check(survey.errors)?;
+    let hooks_run = survey.undecided.iter().any(|undecided| undecided.work) || survey.hooks_changed;
+    let mut questions = Vec::new();
+    for undecided in &survey.undecided {
+        let ask = match &undecided.state {
+            State::Open(_) => true,
+            State::Hook => hooks_run && input.actual.get(&undecided.object.id).is_none() && undecided.askable,
+            State::Settled(_) => false,
+        };
+        if !ask {
+            continue;
+        }
+        let object = &undecided.object;
+        let mark = object.is_hook().then(|| hooks::mark(started, Phase::Sync));
+        let manifest = stamp(&object.declared.manifest, &object.id, input.application, mark.as_deref())
+            .map_err(|error| error.at(object.declared.place.clone()))?;
+        questions.push(Question {
+            object: object.id.clone(),
+            resource: object.resource.clone(),
+            manifest,
+            mode: ApplyMode::DryRun,
+        });
+    }
+    Ok(questions)
+}
+
+/// Plans: what would be done to bring the desired state about, in which order, and why.
+///
+/// A pure function of its input. The order of objects in the input has no influence on the bytes of the plan.
+///
+/// # Errors
+/// Every error of every object, placed: nothing of an application is applied when a part of it is wrong.
+pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
+    let started = hooks::started(input);
+    let survey = survey(input, started);
+    let mut errors = survey.errors;
+    let mut notices = survey.notices;
+    let mut steps = Vec::with_capacity(survey.undecided.len());
+    let mut depends_on = BTreeMap::new();
+    let mut declared = BTreeSet::new();
+    let mut hook_objects = Vec::new();
+    let mut refreshes_inventory = false;
+    for undecided in survey.undecided {
+        let object = undecided.object;
+        declared.insert(object.id.clone());
+        if !object.intent.depends_on.is_empty() {
+            depends_on.insert(object.id.clone(), object.intent.depends_on.clone());
+        }
+        let finding = match undecided.state {
+            State::Settled(finding) => Ok(finding),
+            State::Open(live) => decide(input, &object, &live, input.predictions.get(&object.id)),
+            State::Hook => {
+                if let Some(super::Prediction::Refused(fault)) = input.predictions.get(&object.id) {
+                    errors.push(super::classify::refused(&object, fault).at(object.declared.place.clone()));
+                }
+                hook_objects.push(object);
+                continue;
+            }
+        };
+        match finding {
+            Ok(finding) => {
+                refreshes_inventory |= finding.refreshes;
+                steps.push(step(&object, Phase::Sync, finding.action, finding.reason));
+            }
+            Err(error) => errors.push(error.at(object.declared.place.clone())),
+        }
+    }
+    let (prunes, confirmations) = prune::steps(input, &declared);
+    refreshes_inventory |= prunes.iter().any(|step| matches!(step.action, Action::Forget));
+    steps.extend(prunes);
+
+    let work = survey.hooks_changed || steps.iter().any(|step| step.action.writes());
+    for object in &hook_objects {
+        for phase in object.phases() {
+            if !work {
+                let reason = "the hook runs in each sync, and there is nothing to sync".to_owned();
+                steps.push(step(object, phase, Action::Skip, reason));
+                continue;
+            }
+            match hooks::classify(input, object, phase, started) {
+                Ok((action, reason)) => steps.push(step(object, phase, action, reason)),
+                Err(error) => errors.push(error.at(object.declared.place.clone())),
+            }
+        }
+    }
+    Problems::check(errors)?;
+
+    order::pull_forward(&mut steps, &mut notices);
+    let owned = input.inventory.entries.len();
+    let guards = guard::find(input.application, &steps, declared.len(), owned, confirmations);
+    let ordered =
+        graph::order(steps, &depends_on, input.actual).map_err(|errors| Problems::check(errors).err()).map_err(
+            |problems| problems.unwrap_or_else(|| Error::new(gitops_engine_core::ErrorKind::Internal, "").into()),
+        )?;
+    notices.sort();
+    notices.dedup();
+    Ok(Plan {
+        application: input.application.name.clone(),
+        revision: input.desired.revision.clone(),
+        operation: (work && !hook_objects.is_empty()).then_some(started),
+        steps: ordered.steps,
+        barriers: ordered.barriers,
+        edges: ordered.edges,
+        waves: ordered.waves,
+        guards,
+        notices,
+        hooks: survey.hooks,
+        refreshes_inventory: refreshes_inventory || input.inventory.operation.is_some(),
+    })
+}
+
+/// A declared object and how much is known about what to do with it.
+struct Undecided<'a> {
+    object: Prepared<'a>,
+    state: State,
+    /// Whether it looks like work: a write, or a question.
+    work: bool,
+    /// Whether the server can be asked about it.
+    askable: bool,
+}
+
+enum State {
+    Settled(Finding),
+    Open(Live),
+    Hook,
+}
+
+struct Survey<'a> {
+    undecided: Vec<Undecided<'a>>,
+    hooks: Option<gitops_engine_core::Digest>,
+    /// Whether the hooks differ from those that last ran, or an operation is under way.
+    hooks_changed: bool,
+    notices: Vec<String>,
+    errors: Vec<Error>,
+}
+
+/// Looks at every declared object once.
+fn survey<'a>(input: &PlanInput<'a>, started: Timestamp) -> Survey<'a> {
+    let (prepared, mut errors) = prepare(input, started);
+    let hooks = hooks::digest(&prepared);
+    let resumes = input.inventory.operation.is_some();
+    let hooks_changed = hooks.is_some() && (resumes || hooks != input.inventory.hooks);
+    let mut notices = Vec::new();
+    let mut states: BTreeMap<_, KindState> = BTreeMap::new();
+    let mut undecided = Vec::with_capacity(prepared.len());
+    for object in prepared {
+        for notice in &object.intent.notices {
+            let place = &object.declared.place;
+            notices.push(format!("{place}: {}: {}: {}", object.id, notice.annotation, notice.message));
+        }
+        if let Some(why) = &object.intent.skip {
+            let finding = Finding { action: Action::Skip, reason: format!("{why} asks for it"), refreshes: false };
+            undecided.push(Undecided { object, state: State::Settled(finding), work: false, askable: false });
+            continue;
+        }
+        let state = states.entry(object.id.kind.clone()).or_insert_with(|| input.actual.kind(&object.id.kind));
+        let looked = find(input, &object.id, state).and_then(|live| {
+            let finding = settled(input, &object, &live)?;
+            Ok((live, finding))
+        });
+        match looked {
+            Err(error) => errors.push(error.at(object.declared.place.clone())),
+            Ok((_, finding)) if object.is_hook() => {
+                let askable = finding.is_none();
+                undecided.push(Undecided { object, state: State::Hook, work: false, askable });
+            }
+            Ok((_, Some(finding))) => {
+                let work = finding.action.writes();
+                undecided.push(Undecided { object, state: State::Settled(finding), work, askable: false });
+            }
+            Ok((live, None)) => {
+                undecided.push(Undecided { object, state: State::Open(live), work: true, askable: true });
+            }
+        }
+    }
+    Survey { undecided, hooks, hooks_changed, notices, errors }
+}
+
+fn step(object: &Prepared<'_>, phase: Phase, action: Action, reason: String) -> Step {
+    Step {
+        object: ObjectId::clone(&object.id),
+        resource: object.resource.clone(),
+        phase,
+        wave: object.intent.wave,
+        action,
+        reason,
+        place: Some(object.declared.place.clone()),
+        desired: storable_digest(&object.declared.manifest),
+    }
+}

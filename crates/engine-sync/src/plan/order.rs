@@ -1,0 +1,105 @@
+//! Phases, waves and ranks: what the annotations of an object and its kind say about when.
+
+use std::collections::BTreeMap;
+
+use gitops_engine_core::dialect::Phase;
+use gitops_engine_core::{GroupKind, ObjectId};
+
+use super::rank::rank;
+use super::{Action, Step};
+
+/// A step's place in the sequence of waves. Ordered as it is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot {
+    pub(super) phase: Phase,
+    /// Removals come after everything that is applied in the phase.
+    pub(super) prunes: bool,
+    /// The wave, negated for removals: the last one in is the first one out.
+    sequence: i64,
+}
+
+impl Slot {
+    pub(super) fn of(step: &Step) -> Self {
+        let prunes = matches!(step.action, Action::Prune { .. });
+        let wave = i64::from(step.wave);
+        Self { phase: step.phase, prunes, sequence: if prunes { -wave } else { wave } }
+    }
+
+    pub(super) fn wave(self) -> i32 {
+        let wave = if self.prunes { -self.sequence } else { self.sequence };
+        i32::try_from(wave).unwrap_or_default()
+    }
+}
+
+/// The rank of a step within its wave: by kind, the other way round for removals.
+pub(super) fn kind_rank(step: &Step) -> u8 {
+    let rank = rank(&step.object.kind);
+    if matches!(step.action, Action::Prune { .. }) { u8::MAX - rank } else { rank }
+}
+
+/// Moves namespaces and CRDs to the earliest wave that needs them, and says so.
+///
+/// Argo CD does the same in silence; without it a namespace in wave 5 and an object of it in wave 0 could never be.
+pub(super) fn pull_forward(steps: &mut [Step], notices: &mut Vec<String>) {
+    let mut needed: BTreeMap<Provided, (Phase, i32, ObjectId)> = BTreeMap::new();
+    for step in steps.iter().filter(|step| !step.action.is_idle() && !matches!(step.action, Action::Prune { .. })) {
+        if step.phase == Phase::SyncFail {
+            continue;
+        }
+        for provided in requires(&step.object) {
+            let need = (step.phase, step.wave, step.object.clone());
+            let earliest = needed.entry(provided).or_insert_with(|| need.clone());
+            if need < *earliest {
+                *earliest = need;
+            }
+        }
+    }
+    for step in steps.iter_mut().filter(|step| !step.action.is_idle()) {
+        let Some(provided) = provides(step) else { continue };
+        let Some((phase, wave, dependent)) = needed.get(&provided) else { continue };
+        if (*phase, *wave) < (step.phase, step.wave) {
+            notices.push(format!(
+                "{} is moved from {} wave {} to {phase} wave {wave}, since {dependent} needs it",
+                step.object, step.phase, step.wave
+            ));
+            (step.phase, step.wave) = (*phase, *wave);
+        }
+    }
+}
+
+/// Something that objects cannot do without.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Provided {
+    Namespace(std::sync::Arc<str>),
+    Kind(String),
+}
+
+/// What an object cannot do without.
+pub(super) fn requires(object: &ObjectId) -> impl Iterator<Item = Provided> {
+    let namespace = object.namespace.clone().map(Provided::Namespace);
+    let kind = (object.kind.group.contains('.')).then(|| Provided::Kind(object.kind.group.to_string()));
+    namespace.into_iter().chain(kind)
+}
+
+/// What a step provides: a namespace, or the kinds of a group.
+///
+/// A CRD's name is `<plural>.<group>`, so the group is known even for a removal, where the manifest is gone. That makes
+/// every object of the group depend on every CRD of it, which costs nothing: CRDs are established in a moment.
+pub(super) fn provides(step: &Step) -> Option<Provided> {
+    let id = &step.object;
+    if is_namespace(&id.kind) {
+        return Some(Provided::Namespace(id.name.clone()));
+    }
+    if is_crd(&id.kind) {
+        return id.name.split_once('.').map(|(_, group)| Provided::Kind(group.to_owned()));
+    }
+    None
+}
+
+pub(super) fn is_namespace(kind: &GroupKind) -> bool {
+    kind.is("", "Namespace")
+}
+
+pub(super) fn is_crd(kind: &GroupKind) -> bool {
+    kind.is("apiextensions.k8s.io", "CustomResourceDefinition")
+}
