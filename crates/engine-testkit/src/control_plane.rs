@@ -285,7 +285,7 @@ async fn start(builder: &ControlPlaneBuilder) -> Result<(tempfile::TempDir, boot
         Some(binaries) => binaries.clone(),
         None => ControlPlaneBinaries::find()?,
     };
-    let parent = builder.folder.clone().unwrap_or_else(std::env::temp_dir);
+    let parent = binaries::absolute(builder.folder.clone().unwrap_or_else(std::env::temp_dir))?;
     for attempt in 1.. {
         let scratch = tempfile::Builder::new()
             .prefix("control-plane-")

@@ -202,10 +202,12 @@ fn a_machine_without_programs_says_what_to_do() {
         return;
     }
     // A process of its own, for the sake of its environment.
+    let cache = tempfile::tempdir().unwrap();
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_machine_without_programs_says_what_to_do"])
         .env(ROLE, "1")
         .env("PATH", "")
+        .env("GITOPS_ENGINE_CACHE", cache.path())
         .env_remove("KUBEBUILDER_ASSETS")
         .stdout(Stdio::null())
         .status()

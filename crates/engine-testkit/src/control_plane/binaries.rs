@@ -59,8 +59,13 @@ impl ControlPlaneBinaries {
             return Self::in_folder(folder.into()).map(BinariesState::Ready);
         }
         let sources = sources()?;
-        let folder = cache_folder()?.join("control-plane").join(key(&sources, &go(&sources)?)?);
-        Ok(if complete(&folder) { BinariesState::Ready(Self { folder }) } else { BinariesState::MustBuild { folder } })
+        let folder = cache_folder()?.join("control-plane").join(key(&sources)?);
+        if complete(&folder) {
+            // Go itself is not needed any more.
+            return Ok(BinariesState::Ready(Self { folder }));
+        }
+        find_go(&sources)?;
+        Ok(BinariesState::MustBuild { folder })
     }
 
     /// The programs of one folder, by their own names.
@@ -68,6 +73,7 @@ impl ControlPlaneBinaries {
     /// # Errors
     /// [`ControlPlaneError::IncompleteAssets`] names the ones that are not there.
     pub fn in_folder(folder: PathBuf) -> Result<Self, ControlPlaneError> {
+        let folder = absolute(folder)?;
         let missing: Vec<String> =
             COMPONENTS.iter().filter(|name| !folder.join(name).is_file()).map(|name| (*name).to_owned()).collect();
         if missing.is_empty() {
@@ -86,6 +92,11 @@ impl ControlPlaneBinaries {
     pub(super) fn path(&self, component: &str) -> PathBuf {
         self.folder.join(component)
     }
+}
+
+/// Programs run in folders of their own, where a relative path leads elsewhere.
+pub(super) fn absolute(folder: PathBuf) -> Result<PathBuf, ControlPlaneError> {
+    std::path::absolute(&folder).map_err(ControlPlaneError::io(format!("make {} absolute", folder.display())))
 }
 
 fn complete(folder: &Path) -> bool {
@@ -107,19 +118,20 @@ fn sources() -> Result<PathBuf, ControlPlaneError> {
 /// [`ControlPlaneError::Unavailable`] where none of these variables is set.
 pub fn cache_folder() -> Result<PathBuf, ControlPlaneError> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    named("GITOPS_ENGINE_CACHE")
+    let folder = named("GITOPS_ENGINE_CACHE")
         .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("gitops-engine")))
         .or_else(|| named("HOME").map(|folder| folder.join(".cache/gitops-engine")))
         .ok_or_else(|| ControlPlaneError::Unavailable {
             reason: "there is no cache folder: GITOPS_ENGINE_CACHE, XDG_CACHE_HOME and HOME are not set".to_owned(),
-        })
+        })?;
+    absolute(folder)
 }
 
-/// What `go` is here, as `version os/architecture`.
-fn go(sources: &Path) -> Result<String, ControlPlaneError> {
+/// Makes sure that there is a Go that can read the sources.
+fn find_go(sources: &Path) -> Result<(), ControlPlaneError> {
     let unavailable = |reason: String| ControlPlaneError::Unavailable { reason };
     let output = Command::new("go")
-        .args(["env", "GOVERSION", "GOOS", "GOARCH"])
+        .args(["env", "GOVERSION"])
         .current_dir(sources)
         .stdin(Stdio::null())
         .output()
@@ -127,15 +139,16 @@ fn go(sources: &Path) -> Result<String, ControlPlaneError> {
             ErrorKind::NotFound => unavailable("KUBEBUILDER_ASSETS is not set and there is no `go` in PATH".to_owned()),
             _ => unavailable(format!("`go` cannot be started: {error}")),
         })?;
-    if !output.status.success() {
-        // A Go that is too old says here which one it wants.
-        return Err(unavailable(format!("`go env` failed: {}", String::from_utf8_lossy(&output.stderr).trim())));
+    if output.status.success() {
+        return Ok(());
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    // A Go that is too old says here which one it wants.
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(unavailable(format!("`go env` failed: {}", said.trim())))
 }
 
 /// One name for everything that the programs are made from.
-fn key(sources: &Path, go: &str) -> Result<String, ControlPlaneError> {
+fn key(sources: &Path) -> Result<String, ControlPlaneError> {
     let mut files = BTreeMap::new();
     for folder in [sources.to_owned(), sources.join("kwok")] {
         let reading = || format!("read {}", folder.display());
@@ -150,8 +163,9 @@ fn key(sources: &Path, go: &str) -> Result<String, ControlPlaneError> {
     }
     // Not a secret and not shared between machines: any stable checksum without collisions by chance does.
     let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    digest.update(go.as_bytes());
-    digest.update(ldflags().as_bytes());
+    for part in [std::env::consts::OS, std::env::consts::ARCH, &ldflags()] {
+        digest.update(part.as_bytes());
+    }
     for (path, content) in &files {
         let name = path.strip_prefix(sources).unwrap_or(path).to_string_lossy();
         for part in [name.as_bytes(), content] {
@@ -199,8 +213,8 @@ fn build(sources: &Path, folder: &Path) -> Result<ControlPlaneBinaries, ControlP
     go_build(sources, &ldflags(), &unfinished.join("control-plane"), ".")?;
     for name in COMPONENTS.iter().filter(|name| **name != "kwok") {
         let link = unfinished.join(name);
-        // The program looks at the name that it was called by. Linked hard, so that a copy of the folder works too.
-        fs::hard_link(unfinished.join("control-plane"), &link).map_err(io("link", &link))?;
+        // The program looks at the name that it was called by.
+        std::os::unix::fs::symlink("control-plane", &link).map_err(io("link", &link))?;
     }
     fs::rename(&unfinished, folder).map_err(io("rename", &unfinished))?;
     ControlPlaneBinaries::in_folder(folder.to_owned())
