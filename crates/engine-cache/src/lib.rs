@@ -2,7 +2,7 @@
 //!
 //! [`Cache`] lists and watches every kind that a cluster serves and holds it as one immutable
 //! [`Snapshot`](gitops_engine_core::Snapshot) after the other. [`KubeCluster`] makes the few requests that change a
-//! cluster. Both stand on a [`Connection`], the one place of the engine with a [`kube::Client`](Client) in its signature.
+//! cluster. Both stand on a [`Connection`], the one place of the engine with a [`kube::Client`] in its signature.
 //!
 //! ```no_run
 //! use gitops_engine_cache::{Cache, CacheOptions, Connection};
