@@ -32,6 +32,16 @@ impl<'a> Parameters<'a> {
         value.as_bool().or_else(|| self.wrong(name, "true or false", value))
     }
 
+    pub(crate) fn text(&mut self, name: &str) -> Option<&'a str> {
+        let value = self.get(name)?;
+        value.as_str().or_else(|| self.wrong(name, "a text", value))
+    }
+
+    pub(crate) fn map(&mut self, name: &str) -> Option<&'a Value> {
+        let value = self.get(name)?;
+        if value.as_object().is_some() { Some(value) } else { self.wrong(name, "a map", value) }
+    }
+
     /// A text or a list of texts.
     pub(crate) fn texts(&mut self, name: &str) -> Option<Vec<&'a str>> {
         let value = self.get(name)?;
