@@ -1,0 +1,165 @@
+//! Fields that cannot change once they are set.
+
+use serde_json::Value;
+
+use crate::{
+    json::{self, get, str_at},
+    status::Cause,
+    write::Target,
+};
+
+const IMMUTABLE: &str = "field is immutable";
+
+/// Compares what must not change.
+pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    let mut fixed = |path: &[&str]| {
+        let (old, new) = (get(before, path), get(after, path));
+        if old != new {
+            causes.push(Cause::invalid(path.join("."), new.unwrap_or(&Value::Null), IMMUTABLE));
+        }
+    };
+    match (&*target.resource.gr.group, &*target.resource.gr.resource) {
+        ("apps", "deployments" | "replicasets" | "daemonsets") => fixed(&["spec", "selector"]),
+        ("batch", "jobs") => {
+            fixed(&["spec", "selector"]);
+            fixed(&["spec", "completionMode"]);
+            // The suspended Job's scheduling directives may change; nothing else of the template.
+            let suspended = get(before, &["spec", "suspend"]) == Some(&Value::Bool(true));
+            if !suspended {
+                fixed(&["spec", "template"]);
+            }
+        }
+        ("apps", "statefulsets") => statefulset(before, after, causes),
+        ("", "services") => service(before, after, causes),
+        ("", "configmaps" | "secrets") => {
+            if target.resource.is("", "secrets") {
+                fixed(&["type"]);
+            }
+            data(before, after, causes);
+        }
+        ("", "persistentvolumeclaims") => claim(before, after, causes),
+        ("", "pods") => pod(before, after, causes),
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
+            let (old, new) = (get(before, &["roleRef"]), get(after, &["roleRef"]));
+            if old != new {
+                causes.push(Cause::invalid("roleRef", new.unwrap_or(&Value::Null), "cannot change roleRef"));
+            }
+        }
+        ("storage.k8s.io", "storageclasses") => {
+            for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+                if get(before, &[field]) != get(after, &[field]) {
+                    causes.push(Cause::forbidden(field, &format!("updates to {field} are forbidden.")));
+                }
+            }
+        }
+        ("scheduling.k8s.io", "priorityclasses") if get(before, &["value"]) != get(after, &["value"]) => {
+            causes.push(Cause::forbidden("value", "may not be changed in an update."));
+        }
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            fixed(&["spec", "group"]);
+            fixed(&["spec", "scope"]);
+            fixed(&["spec", "names", "plural"]);
+            fixed(&["spec", "names", "kind"]);
+        }
+        _ => {}
+    }
+}
+
+fn statefulset(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    const MAY_CHANGE: [&str; 8] = [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+        "paused",
+    ];
+    let rest = |v: &Value| -> Value {
+        let mut spec = json::map_at(v, &["spec"]).cloned().unwrap_or_default();
+        spec.retain(|k, _| !MAY_CHANGE.contains(&k.as_str()));
+        Value::Object(spec)
+    };
+    if rest(before) != rest(after) {
+        causes.push(Cause::forbidden(
+            "spec",
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        ));
+    }
+}
+
+fn service(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    let (old, new) = (str_at(before, &["spec", "clusterIP"]), str_at(after, &["spec", "clusterIP"]));
+    let external = |v: &Value| str_at(v, &["spec", "type"]) == "ExternalName";
+    if old != new && !old.is_empty() && !external(before) && !external(after) {
+        causes.push(Cause::invalid("spec.clusterIPs[0]", &Value::Array(vec![new.into()]), "may not change once set"));
+    }
+}
+
+fn data(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    if before.get("immutable").and_then(Value::as_bool) != Some(true) {
+        return;
+    }
+    if after.get("immutable").and_then(Value::as_bool) != Some(true) {
+        causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
+    }
+    for field in ["data", "binaryData"] {
+        if get(before, &[field]) != get(after, &[field]) {
+            causes.push(Cause::forbidden(field, "field is immutable when `immutable` is set"));
+        }
+    }
+}
+
+fn claim(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    let rest = |v: &Value| -> Value {
+        let mut spec = json::map_at(v, &["spec"]).cloned().unwrap_or_default();
+        spec.remove("resources");
+        spec.remove("volumeAttributesClassName");
+        // Binding may fill the volume's name once.
+        if get(before, &["spec", "volumeName"]).is_none() {
+            spec.remove("volumeName");
+        }
+        if get(before, &["spec", "storageClassName"]).is_none() {
+            spec.remove("storageClassName");
+        }
+        Value::Object(spec)
+    };
+    if rest(before) != rest(after) {
+        causes.push(Cause::forbidden(
+            "spec",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+        ));
+    }
+}
+
+fn pod(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    let rest = |v: &Value| -> Value {
+        let mut spec = json::map_at(v, &["spec"]).cloned().unwrap_or_default();
+        for field in [
+            "activeDeadlineSeconds",
+            "terminationGracePeriodSeconds",
+            "tolerations",
+            "schedulingGates",
+            "ephemeralContainers",
+        ] {
+            spec.remove(field);
+        }
+        if get(before, &["spec", "nodeName"]).is_none() {
+            spec.remove("nodeName");
+        }
+        for key in ["containers", "initContainers"] {
+            for c in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
+                json::remove(c, &["image"]);
+                json::remove(c, &["resources"]);
+            }
+        }
+        Value::Object(spec)
+    };
+    if rest(before) != rest(after) {
+        causes.push(Cause::forbidden(
+            "spec",
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+        ));
+    }
+}

@@ -1,0 +1,115 @@
+//! The syntax of names: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+
+/// Which rule the names of a kind follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Subdomain,
+    Label,
+    Label1035,
+    /// Anything that can stand in a path: RBAC.
+    PathSegment,
+}
+
+const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+
+pub(crate) fn rule_for(group: &str, resource: &str) -> Rule {
+    match (group, resource) {
+        ("rbac.authorization.k8s.io", _) => Rule::PathSegment,
+        ("", "namespaces") => Rule::Label,
+        ("", "services") => Rule::Label1035,
+        _ => Rule::Subdomain,
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    edge(text.chars().next())
+        && edge(text.chars().last())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// What is wrong with a name; `None` when nothing is.
+pub(crate) fn complaint(name: &str, rule: Rule) -> Option<String> {
+    let too_long = |limit: usize| (name.len() > limit).then(|| format!("must be no more than {limit} characters"));
+    match rule {
+        Rule::Label => too_long(63).or_else(|| (!is_label(name)).then(|| LABEL.to_owned())),
+        Rule::Label1035 => too_long(63).or_else(|| {
+            let ok = is_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase());
+            (!ok).then(|| LABEL_1035.to_owned())
+        }),
+        Rule::Subdomain => too_long(253).or_else(|| (!name.split('.').all(is_label)).then(|| SUBDOMAIN.to_owned())),
+        Rule::PathSegment => {
+            if matches!(name, "." | "..") {
+                Some(format!("may not be {name:?}"))
+            } else {
+                ["/", "%"].iter().find(|c| name.contains(**c)).map(|c| format!("may not contain {c:?}"))
+            }
+        }
+    }
+}
+
+/// A qualified name, as label and annotation keys are.
+pub(crate) fn key_complaint(key: &str) -> Option<String> {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
+    if let Some(prefix) = prefix {
+        if prefix.is_empty() {
+            return Some("prefix part must be non-empty".to_owned());
+        }
+        if let Some(complaint) = complaint(&prefix.to_lowercase(), Rule::Subdomain) {
+            return Some(format!("prefix part {complaint}"));
+        }
+    }
+    if name.is_empty() {
+        return Some("name part must be non-empty".to_owned());
+    }
+    if name.len() > 63 {
+        return Some("name part must be no more than 63 characters".to_owned());
+    }
+    (!is_qualified(name)).then(|| {
+        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')".to_owned()
+    })
+}
+
+fn is_qualified(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    edge(text.chars().next())
+        && edge(text.chars().last())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// A label value.
+pub(crate) fn value_complaint(value: &str) -> Option<String> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 characters".to_owned());
+    }
+    (!value.is_empty() && !is_qualified(value)).then(|| {
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_by_rule() {
+        for (name, rule, ok) in [
+            ("web-1", Rule::Subdomain, true),
+            ("web.example.com", Rule::Subdomain, true),
+            ("Web", Rule::Subdomain, false),
+            ("-a", Rule::Subdomain, false),
+            ("a..b", Rule::Subdomain, false),
+            ("a.b", Rule::Label, false),
+            ("1svc", Rule::Label1035, false),
+            ("system:node", Rule::PathSegment, true),
+            ("a/b", Rule::PathSegment, false),
+        ] {
+            assert_eq!(complaint(name, rule).is_none(), ok, "{name} {rule:?}");
+        }
+        assert!(key_complaint("app.kubernetes.io/name").is_none());
+        assert!(key_complaint("/x").is_some());
+        assert!(value_complaint("a b").is_some());
+    }
+}

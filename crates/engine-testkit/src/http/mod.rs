@@ -1,0 +1,527 @@
+//! The protocol: from an HTTP request to the state and back.
+
+pub(crate) mod params;
+mod read;
+pub(crate) mod route;
+mod server;
+mod show;
+mod watch;
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
+use serde_json::Value;
+use tower::Service;
+
+pub use server::Server;
+
+use self::{params::Params, route::Route};
+use crate::{
+    cluster::Inner,
+    discovery,
+    fault::Verdict,
+    json,
+    record::RequestRecord,
+    resources::Resource,
+    status::{About, ApiError},
+    write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, scale, update},
+};
+
+/// Errors of a transport: what a client sees when the connection breaks.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// A whole answer or a stream of watch events.
+pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Objects nested deeper than this are refused before they reach any recursion.
+const MAX_DEPTH: usize = 100;
+
+/// The cluster as a `tower` service: one future per request, no socket.
+#[derive(Clone)]
+pub(crate) struct ApiService {
+    inner: Arc<Inner>,
+}
+
+impl ApiService {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+}
+
+impl<B> Service<Request<B>> for ApiService
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let inner = self.inner.clone();
+        Box::pin(async move { handle(inner, request).await })
+    }
+}
+
+/// What a client sees when a fault cuts its connection.
+pub(crate) fn cut() -> BoxError {
+    Box::new(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer"))
+}
+
+fn full(bytes: impl Into<Bytes>) -> ResponseBody {
+    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// An answer before it is on the wire.
+pub(crate) struct Reply {
+    status: StatusCode,
+    content_type: &'static str,
+    body: ResponseBody,
+    warnings: Vec<String>,
+    retry_after: Option<u64>,
+}
+
+impl Reply {
+    pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, content_type: "application/json", body: full(body), warnings: Vec::new(), retry_after: None }
+    }
+
+    pub(crate) fn value(value: &Value) -> Self {
+        Self::json(StatusCode::OK, serde_json::to_vec(value).unwrap_or_default())
+    }
+
+    fn text(text: &'static str) -> Self {
+        Self { content_type: "text/plain; charset=utf-8", ..Self::json(StatusCode::OK, text) }
+    }
+
+    fn stream(body: ResponseBody) -> Self {
+        Self { body, ..Self::json(StatusCode::OK, Bytes::new()) }
+    }
+
+    pub(crate) fn with_type(mut self, content_type: &'static str) -> Self {
+        self.content_type = content_type;
+        self
+    }
+}
+
+impl From<ApiError> for Reply {
+    fn from(e: ApiError) -> Self {
+        let mut reply = Self::json(e.code, serde_json::to_vec(&e.body()).unwrap_or_default());
+        reply.retry_after = e.retry_after;
+        reply
+    }
+}
+
+/// The parts of a request that the handlers look at.
+pub(crate) struct Call {
+    pub(crate) route: Route,
+    pub(crate) params: Params,
+    pub(crate) path: String,
+    pub(crate) accept: String,
+    pub(crate) content_type: String,
+    pub(crate) user_agent: String,
+    pub(crate) body: Bytes,
+}
+
+async fn handle<B>(inner: Arc<Inner>, request: Request<B>) -> Result<Response<ResponseBody>, BoxError>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    inner.ensure_controllers();
+    let (parts, body) = request.into_parts();
+    let limit = inner.settings.body_limit;
+    // A body that is too large is read no further; the rest of the request still gets its answer.
+    let collected = Limited::new(body, limit).collect().await;
+    let (bytes, too_large) = match collected {
+        Ok(body) => (body.to_bytes(), false),
+        Err(e) if e.downcast_ref::<http_body_util::LengthLimitError>().is_some() => (Bytes::new(), true),
+        Err(e) => return Err(e),
+    };
+    let header =
+        |name: header::HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let params = Params::parse(parts.uri.query().unwrap_or_default());
+    let path = parts.uri.path().to_owned();
+    let content_type = header(header::CONTENT_TYPE);
+    let call = Call {
+        route: Route::of(&parts.method, &path, &params),
+        accept: header(header::ACCEPT),
+        content_type: content_type.split(';').next().unwrap_or_default().trim().to_lowercase(),
+        user_agent: header(header::USER_AGENT),
+        params,
+        path,
+        body: bytes,
+    };
+    let (seq, verdict) = admit(&inner, &call, parts.method.as_str(), parts.uri.query().unwrap_or_default());
+    if let Some(delay) = verdict.delay {
+        tokio::time::sleep(delay).await;
+    }
+    if verdict.cut_before {
+        return Err(cut());
+    }
+    let reply = match verdict.error {
+        Some(e) => Reply::from(e),
+        None if too_large => Reply::from(ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            format!("Request entity too large: limit is {limit}"),
+        )),
+        None => dispatch(&inner, &call).unwrap_or_else(Reply::from),
+    };
+    inner.wake_controllers();
+    if verdict.cut_after {
+        return Err(cut());
+    }
+    let reply = verdict.error_after.map_or(reply, Reply::from);
+    inner.state.lock().recorder.set_status(seq, reply.status.as_u16());
+    Ok(finish(reply))
+}
+
+/// Records the request and asks the faults about it.
+fn admit(inner: &Inner, call: &Call, method: &str, query: &str) -> (u64, Verdict) {
+    let route = &call.route;
+    let dry_run_body = || {
+        (route.verb.starts_with("delete") && !call.body.is_empty())
+            .then(|| serde_json::from_slice::<Value>(&call.body).ok())
+            .flatten()
+            .is_some_and(|b| json::list_at(&b, &["dryRun"]).iter().any(|v| v == "All"))
+    };
+    let record = RequestRecord {
+        seq: 0,
+        at: inner.clock.elapsed(),
+        method: method.to_owned(),
+        verb: route.verb.clone(),
+        path: call.path.clone(),
+        query: query.to_owned(),
+        group: route.group.clone(),
+        version: route.version.clone(),
+        resource: route.resource.clone(),
+        subresource: route.subresource.clone(),
+        namespace: route.namespace.clone(),
+        name: route.name.clone(),
+        content_type: call.content_type.clone(),
+        dry_run: call.params.get("dryRun").is_some() || dry_run_body(),
+        bytes: call.body.len(),
+        status: None,
+    };
+    let mut state = inner.state.lock();
+    let seq = state.recorder.push(record);
+    let verdict = state.faults.judge(route, &call.path);
+    (seq, verdict)
+}
+
+fn finish(reply: Reply) -> Response<ResponseBody> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    for warning in &reply.warnings {
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+            headers.append(header::WARNING, value);
+        }
+    }
+    if let Some(seconds) = reply.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn dispatch(inner: &Arc<Inner>, call: &Call) -> Result<Reply, ApiError> {
+    let route = &call.route;
+    if !route.is_resource() {
+        return plain(inner, call);
+    }
+    if route.too_long {
+        return Err(ApiError::unknown_path());
+    }
+    let resource = {
+        let state = inner.state.lock();
+        let resource = state.registry.get(&route.group, &route.resource).cloned();
+        resource.filter(|r| r.versions.contains(&route.version))
+    }
+    .ok_or_else(ApiError::unknown_path)?;
+    if resource.namespaced != route.namespace.is_some()
+        && (!resource.namespaced || route.name.is_some() || matches!(&*route.verb, "create" | "deletecollection"))
+    {
+        return Err(ApiError::unknown_path());
+    }
+    check_subresource(&resource, &route.subresource)?;
+    if !resource.stored {
+        return review(inner, &resource, call);
+    }
+    match route.verb.as_str() {
+        "get" => read::get(inner, &resource, call),
+        "list" => read::list(inner, &resource, call),
+        "watch" => Ok(Reply::stream(watch::start(inner, &resource, call)?)),
+        "create" | "update" | "patch" | "delete" | "deletecollection" => change(inner, &resource, call),
+        _ => Err(ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
+    }
+}
+
+fn check_subresource(resource: &Resource, subresource: &str) -> Result<(), ApiError> {
+    let known = match subresource {
+        "" => true,
+        "status" => resource.status,
+        "scale" => resource.scale.is_some(),
+        "finalize" => resource.is("", "namespaces"),
+        "eviction" => resource.is("", "pods"),
+        "log" => resource.is("", "pods"),
+        "token" => resource.is("", "serviceaccounts"),
+        _ => false,
+    };
+    if known { Ok(()) } else { Err(ApiError::unknown_path()) }
+}
+
+/// Paths that are not resources.
+fn plain(inner: &Arc<Inner>, call: &Call) -> Result<Reply, ApiError> {
+    if call.route.verb != "get" && call.route.verb != "head" {
+        return Err(ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        ));
+    }
+    match call.path.trim_end_matches('/') {
+        "/readyz" | "/healthz" | "/livez" => Ok(Reply::text("ok")),
+        "/version" => {
+            let (major, minor) = inner.settings.version;
+            Ok(Reply::value(&serde_json::json!({
+                "major": major.to_string(), "minor": minor.to_string(), "gitVersion": format!("v{major}.{minor}.0"),
+                "gitCommit": "0000000000000000000000000000000000000000", "gitTreeState": "clean",
+                "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "none", "platform": "in-process",
+            })))
+        }
+        _ => discovery::answer(&inner.state.lock(), call),
+    }
+}
+
+fn review(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
+    if call.route.verb != "create" {
+        return Err(ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        ));
+    }
+    let mut body = decode_body(call)?;
+    match resource.kind.as_str() {
+        "SelfSubjectAccessReview" | "SubjectAccessReview" | "LocalSubjectAccessReview" => {
+            let at = |key: &str| json::str_at(&body, &["spec", "resourceAttributes", key]).to_owned();
+            let asked = Route {
+                verb: at("verb"),
+                group: at("group"),
+                resource: at("resource"),
+                subresource: at("subresource"),
+                namespace: Some(at("namespace")).filter(|n| !n.is_empty()),
+                name: Some(at("name")).filter(|n| !n.is_empty()),
+                ..Route::default()
+            };
+            let allowed = !inner.state.lock().faults.forbids(&asked);
+            body["status"] = serde_json::json!({ "allowed": allowed });
+        }
+        "SelfSubjectReview" => {
+            body["status"] =
+                serde_json::json!({"userInfo": {"username": crate::fault::USER, "groups": ["system:authenticated"]}});
+        }
+        "SelfSubjectRulesReview" => {
+            body["status"] = serde_json::json!({
+                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+                "incomplete": false,
+            });
+        }
+        _ => {}
+    }
+    Ok(Reply::json(StatusCode::CREATED, serde_json::to_vec(&body).unwrap_or_default()))
+}
+
+/// Reads a body as JSON or YAML, bounded in depth.
+fn decode_body(call: &Call) -> Result<Value, ApiError> {
+    let value = match call.content_type.as_str() {
+        "application/vnd.kubernetes.protobuf" => return Err(unsupported(call)),
+        "application/yaml" | "application/apply-patch+yaml" if !looks_like_json(&call.body) => {
+            let text = std::str::from_utf8(&call.body).map_err(|e| ApiError::bad_request(e.to_string()))?;
+            serde_saphyr::from_str::<Value>(text)
+                .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?
+        }
+        _ => serde_json::from_slice::<Value>(&call.body)
+            .map_err(|e| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {e}")))?,
+    };
+    if json::deeper_than(&value, MAX_DEPTH) {
+        return Err(ApiError::bad_request("the object is nested too deeply"));
+    }
+    Ok(value)
+}
+
+fn looks_like_json(body: &[u8]) -> bool {
+    body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
+}
+
+fn unsupported(call: &Call) -> ApiError {
+    ApiError::unsupported_media_type(format!(
+        "the body of the request was in an unknown format ({}) - accepted media types include: application/json, \
+         application/yaml",
+        call.content_type
+    ))
+}
+
+fn options(inner: &Inner, call: &Call) -> Result<Options, ApiError> {
+    let validation = match call.params.get("fieldValidation") {
+        None | Some("Warn") => FieldValidation::Warn,
+        Some("Strict") => FieldValidation::Strict,
+        Some("Ignore") => FieldValidation::Ignore,
+        Some(other) => {
+            return Err(ApiError::invalid(
+                About { group: "meta.k8s.io", resource: "CreateOptions", name: "" },
+                &[crate::status::Cause::unsupported(
+                    "fieldValidation",
+                    &other.into(),
+                    &["", "Ignore", "Strict", "Warn"],
+                )],
+            ));
+        }
+    };
+    // Without a name of its own a manager is called after its program, except for apply, which must say who it is.
+    let is_apply = call.content_type == "application/apply-patch+yaml";
+    let agent = call.user_agent.split(['/', ' ']).next().unwrap_or_default();
+    let manager = match call.params.get("fieldManager") {
+        Some(name) => name,
+        None if is_apply => "",
+        None if agent.is_empty() => "unknown",
+        None => agent,
+    };
+    if manager.len() > 128 {
+        return Err(ApiError::invalid(
+            About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
+            &[crate::status::Cause::invalid("fieldManager", &manager.into(), "may not be more than 128 bytes")],
+        ));
+    }
+    Ok(Options {
+        dry_run: call.params.dry_run()?,
+        manager: manager.to_owned(),
+        validation,
+        force: call.params.flag("force"),
+        now: inner.clock.now(),
+    })
+}
+
+fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
+    let route = &call.route;
+    let options = options(inner, call)?;
+    let target = Target {
+        resource,
+        version: &route.version,
+        namespace: route.namespace.as_deref().unwrap_or_default(),
+        name: route.name.as_deref().unwrap_or_default(),
+        subresource: &route.subresource,
+    };
+    let answer = match route.verb.as_str() {
+        "create" => create_or_act(inner, target, call, &options)?,
+        "update" => {
+            check_json(call)?;
+            let body = decode_body(call)?;
+            let mut state = inner.state.lock();
+            match &*route.subresource {
+                "scale" => scale::write(&mut state, target, body, None, &options)?,
+                _ => update::update(&mut state, target, body, &options)?,
+            }
+        }
+        "patch" => {
+            let kind = patch::Kind::of(&call.content_type).ok_or_else(|| {
+                ApiError::unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types include: \
+                     application/json-patch+json, application/merge-patch+json, \
+                     application/strategic-merge-patch+json, application/apply-patch+yaml",
+                )
+            })?;
+            if options.force && kind != patch::Kind::Apply {
+                return Err(ApiError::invalid(
+                    About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
+                    &[crate::status::Cause::forbidden("force", "may not be specified for non-apply patch")],
+                ));
+            }
+            let body = decode_body(call)?;
+            let mut state = inner.state.lock();
+            match &*route.subresource {
+                "scale" => scale::write(&mut state, target, body, Some(kind), &options)?,
+                _ => patch::patch(&mut state, target, kind, body, &options)?,
+            }
+        }
+        verb => {
+            let body = if call.body.is_empty() { Value::Null } else { decode_body(call)? };
+            let how = delete::DeleteOptions::parse(&body, &call.params)?;
+            if verb == "deletecollection" {
+                return read::delete_collection(inner, resource, call, &how, &options);
+            }
+            delete::delete(&mut inner.state.lock(), target, &how, &options)?
+        }
+    };
+    Ok(reply_with(resource, call, &answer))
+}
+
+fn check_json(call: &Call) -> Result<(), ApiError> {
+    match call.content_type.as_str() {
+        "" | "application/json" | "application/yaml" => Ok(()),
+        _ => Err(unsupported(call)),
+    }
+}
+
+fn create_or_act(inner: &Arc<Inner>, target: Target<'_>, call: &Call, options: &Options) -> Result<Answer, ApiError> {
+    check_json(call)?;
+    let body = decode_body(call)?;
+    let mut state = inner.state.lock();
+    match target.subresource {
+        "" if target.name.is_empty() => create::create(&mut state, target, body, options, None),
+        "eviction" => {
+            let how = delete::DeleteOptions {
+                dry_run: options.dry_run,
+                ..delete::DeleteOptions::parse(body.get("deleteOptions").unwrap_or(&Value::Null), &call.params)?
+            };
+            delete::delete(&mut state, target, &how, options)?;
+            let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+            Ok(Answer { created: true, ..Answer::of(Outcome::Value(status)) })
+        }
+        "token" => {
+            let mut token = body;
+            token["status"] =
+                serde_json::json!({"token": "testkit-token", "expirationTimestamp": options.now.rfc3339()});
+            Ok(Answer { created: true, ..Answer::of(Outcome::Value(token)) })
+        }
+        _ => Err(ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
+    }
+}
+
+fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Reply {
+    let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
+    let is_status = json::str_at(answer.outcome.value(), &["kind"]) == "Status";
+    let body: Bytes = match &answer.outcome {
+        Outcome::Value(v) if is_status || !call.route.subresource.is_empty() => {
+            serde_json::to_vec(v).unwrap_or_default().into()
+        }
+        Outcome::Value(v) => show::value(resource, &call.route.version, &call.accept, v),
+        Outcome::Stored(s) => show::object(resource, &call.route.version, &call.accept, s),
+    };
+    let mut reply = Reply::json(status, body);
+    reply.warnings.clone_from(&answer.warnings);
+    reply
+}

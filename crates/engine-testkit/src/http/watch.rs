@@ -1,0 +1,248 @@
+//! Watches: <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use serde_json::json;
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::Instant,
+};
+
+use super::{
+    BoxError, Call, ResponseBody, cut,
+    read::{self, Selection},
+    show::{self, Form},
+};
+use crate::{
+    cluster::{Inner, WatchEnd},
+    resources::Resource,
+    status::ApiError,
+    store::{Change, Compacted, Event, Stored},
+};
+
+/// How long a watch lives when the client does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+struct Watch {
+    inner: Arc<Inner>,
+    resource: Arc<Resource>,
+    version: String,
+    namespace: Option<String>,
+    selection: Selection,
+    form: Form,
+    events: mpsc::UnboundedReceiver<Event>,
+    ends: broadcast::Receiver<WatchEnd>,
+    pending: VecDeque<Bytes>,
+    bookmarks: bool,
+    next_bookmark: Instant,
+    deadline: Instant,
+    /// The last revision that the client knows of.
+    revision: u64,
+    rows_sent: bool,
+    finished: Option<Result<(), WatchEnd>>,
+}
+
+pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<ResponseBody, ApiError> {
+    let selection = Selection::parse(resource, call)?;
+    let send_initial = call.params.flag("sendInitialEvents");
+    let bookmarks = call.params.flag("allowWatchBookmarks");
+    let from = read::revision(call.params.get("resourceVersion"))?;
+    if call.params.get("sendInitialEvents").is_some() && call.params.get("resourceVersionMatch") != Some("NotOlderThan")
+    {
+        return Err(ApiError::invalid(
+            crate::status::About { group: "meta.k8s.io", resource: "ListOptions", name: "" },
+            &[crate::status::Cause::forbidden(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            )],
+        ));
+    }
+    let namespace = call.route.namespace.clone();
+    // A single object may be watched by a field selector or by its path.
+    let mut state = inner.state.lock();
+    let now = state.store.revision();
+    if send_initial && let Some(from) = from.filter(|f| *f > now) {
+        return Err(read::too_large(from, now));
+    }
+    let initial: Vec<Arc<Stored>> =
+        if send_initial || (call.params.get("sendInitialEvents").is_none() && from.unwrap_or(0) == 0) {
+            let objects = state.store.objects(&resource.gr, namespace.as_deref());
+            objects.into_iter().filter(|o| selection.matches(&o.value)).cloned().collect()
+        } else {
+            Vec::new()
+        };
+    let backlog = match from.filter(|f| *f > 0 && !send_initial) {
+        Some(from) => state.store.events_since(&resource.gr, from),
+        None => Ok(Vec::new()),
+    };
+    let events = state.store.subscribe(&resource.gr);
+    drop(state);
+
+    let clock = Instant::now();
+    let mut watch = Watch {
+        inner: inner.clone(),
+        resource: resource.clone(),
+        version: call.route.version.clone(),
+        namespace,
+        selection,
+        form: Form::of(&call.accept),
+        events,
+        ends: inner.watch_ends.subscribe(),
+        pending: VecDeque::new(),
+        bookmarks,
+        next_bookmark: clock + inner.settings.bookmark_every,
+        deadline: clock + call.params.seconds("timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT),
+        revision: now,
+        rows_sent: false,
+        finished: None,
+    };
+    match backlog {
+        Ok(events) => {
+            for stored in &initial {
+                let line = watch.line("ADDED", stored);
+                watch.pending.push_back(line);
+            }
+            if send_initial && bookmarks {
+                let line = watch.bookmark(now, true);
+                watch.pending.push_back(line);
+            }
+            for event in &events {
+                watch.push(event);
+            }
+        }
+        Err(Compacted) => {
+            watch.gone(from.unwrap_or(0), now);
+            watch.finished = Some(Ok(()));
+        }
+    }
+    let stream = futures::stream::unfold(watch, |mut watch| async move {
+        let next = watch.next().await?;
+        Some((next.map(Frame::data), watch))
+    });
+    Ok(StreamBody::new(stream).boxed_unsync())
+}
+
+impl Watch {
+    fn line(&mut self, kind: &str, stored: &Stored) -> Bytes {
+        let object = show::event_object(&self.resource, &self.version, self.form, stored, !self.rows_sent);
+        self.rows_sent = true;
+        let mut out = Vec::with_capacity(object.len() + 40);
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(kind.as_bytes());
+        out.extend_from_slice(b"\",\"object\":");
+        out.extend_from_slice(&object);
+        out.extend_from_slice(b"}\n");
+        out.into()
+    }
+
+    fn bookmark(&self, revision: u64, initial_end: bool) -> Bytes {
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if initial_end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let (kind, api_version) = match self.form {
+            Form::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
+            _ => (self.resource.kind.clone(), self.resource.api_version(&self.version)),
+        };
+        let object = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+        let mut out = serde_json::to_vec(&json!({"type": "BOOKMARK", "object": object})).unwrap_or_default();
+        out.push(b'\n');
+        out.into()
+    }
+
+    fn gone(&mut self, asked: u64, now: u64) {
+        let e = ApiError::expired(format!("too old resource version: {asked} ({now})"));
+        let mut out = serde_json::to_vec(&json!({"type": "ERROR", "object": e.body()})).unwrap_or_default();
+        out.push(b'\n');
+        self.pending.push_back(out.into());
+    }
+
+    /// An event as this watch sees it: an object that stops being selected is deleted for the client.
+    fn push(&mut self, event: &Event) {
+        self.revision = self.revision.max(event.revision);
+        if self.namespace.as_deref().is_some_and(|ns| ns != event.object.namespace()) {
+            return;
+        }
+        let is = event.change != Change::Deleted && self.selection.matches(&event.object.value);
+        let was = event.before.as_ref().is_some_and(|b| self.selection.matches(&b.value));
+        let kind = match (was, is) {
+            (false, false) => return,
+            (false, true) => "ADDED",
+            (true, true) => "MODIFIED",
+            (true, false) => "DELETED",
+        };
+        let line = if kind == "DELETED" && event.change != Change::Deleted {
+            // The last state that was selected, at the revision of the change.
+            let before = event.before.as_ref().unwrap_or(&event.object);
+            let shown = before.at_revision(event.revision);
+            self.line(kind, &shown)
+        } else {
+            self.line(kind, &event.object.clone())
+        };
+        self.pending.push_back(line);
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
+        loop {
+            if let Some(line) = self.pending.pop_front() {
+                return Some(Ok(line));
+            }
+            match self.finished.take() {
+                Some(Err(WatchEnd::Drop)) => {
+                    self.finished = Some(Ok(()));
+                    return Some(Err(cut()));
+                }
+                Some(_) => {
+                    self.finished = Some(Ok(()));
+                    return None;
+                }
+                None => {}
+            }
+            tokio::select! {
+                biased;
+                end = self.ends.recv() => match end {
+                    Ok(WatchEnd::Expire) => {
+                        let now = self.inner.state.lock().store.revision();
+                        self.gone(self.revision, now);
+                        self.finished = Some(Ok(()));
+                    }
+                    Ok(WatchEnd::Close) | Err(broadcast::error::RecvError::Closed) => self.finished = Some(Ok(())),
+                    Ok(WatchEnd::Drop) => self.finished = Some(Err(WatchEnd::Drop)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                },
+                event = self.events.recv() => match event {
+                    Some(event) => self.push(&event),
+                    None => self.finished = Some(Ok(())),
+                },
+                () = tokio::time::sleep_until(self.deadline) => {
+                    self.last_bookmark();
+                    self.finished = Some(Ok(()));
+                }
+                () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => {
+                    self.next_bookmark = Instant::now() + self.inner.settings.bookmark_every;
+                    self.last_bookmark();
+                }
+            }
+        }
+    }
+
+    /// Everything up to the current revision is with the client once the queue is empty.
+    fn last_bookmark(&mut self) {
+        if !self.bookmarks {
+            return;
+        }
+        let inner = self.inner.clone();
+        let state = inner.state.lock();
+        while let Ok(event) = self.events.try_recv() {
+            self.push(&event);
+        }
+        let revision = state.store.revision();
+        drop(state);
+        self.revision = revision;
+        let line = self.bookmark(revision, false);
+        self.pending.push_back(line);
+    }
+}

@@ -1,0 +1,95 @@
+//! Small helpers over `serde_json::Value`, so that the rest reads like the rules it states.
+
+use serde_json::{Map, Value};
+
+pub(crate) fn str_at<'a>(value: &'a Value, path: &[&str]) -> &'a str {
+    get(value, path).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(crate) fn i64_at(value: &Value, path: &[&str]) -> Option<i64> {
+    get(value, path).and_then(Value::as_i64)
+}
+
+pub(crate) fn get<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |v, key| v.get(key)).filter(|v| !v.is_null())
+}
+
+pub(crate) fn list_at<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
+    get(value, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+pub(crate) fn map_at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Map<String, Value>> {
+    get(value, path).and_then(Value::as_object)
+}
+
+/// The map at `path`, made on the way where it is missing. `None` when something else is in the way.
+pub(crate) fn map_mut<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
+    let mut at = value;
+    for key in path {
+        if at.is_null() {
+            *at = Value::Object(Map::new());
+        }
+        at = at.as_object_mut()?.entry(*key).or_insert_with(|| Value::Object(Map::new()));
+    }
+    if at.is_null() {
+        *at = Value::Object(Map::new());
+    }
+    at.as_object_mut()
+}
+
+/// Sets a value, making the maps on the way. Does nothing when something else is in the way.
+pub(crate) fn set(value: &mut Value, path: &[&str], new: impl Into<Value>) {
+    let Some((last, parents)) = path.split_last() else {
+        return;
+    };
+    if let Some(map) = map_mut(value, parents) {
+        map.insert((*last).to_owned(), new.into());
+    }
+}
+
+/// Sets a value only where none is (`null` counts as none).
+pub(crate) fn default(value: &mut Value, path: &[&str], new: impl Into<Value>) {
+    if get(value, path).is_none() {
+        set(value, path, new);
+    }
+}
+
+pub(crate) fn remove(value: &mut Value, path: &[&str]) -> Option<Value> {
+    let (last, parents) = path.split_last()?;
+    let mut at = value;
+    for key in parents {
+        at = at.get_mut(key)?;
+    }
+    at.as_object_mut()?.remove(*last)
+}
+
+/// Copies what is at `path` from one object to another, or removes it there.
+pub(crate) fn copy(from: &Value, to: &mut Value, path: &[&str]) {
+    match get(from, path) {
+        Some(v) => set(to, path, v.clone()),
+        None => {
+            remove(to, path);
+        }
+    }
+}
+
+/// Removes every `null` inside maps: the decoder of a real server does not see them.
+pub(crate) fn strip_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.values_mut().for_each(strip_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(strip_nulls),
+        _ => {}
+    }
+}
+
+/// Whether the value nests deeper than `limit`.
+pub(crate) fn deeper_than(value: &Value, limit: usize) -> bool {
+    match value {
+        Value::Object(map) => limit == 0 || map.values().any(|v| deeper_than(v, limit - 1)),
+        Value::Array(list) => limit == 0 || list.iter().any(|v| deeper_than(v, limit - 1)),
+        _ => false,
+    }
+}

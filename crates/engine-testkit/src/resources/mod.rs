@@ -1,0 +1,237 @@
+//! The resources that the cluster serves: the built-in table and those that CRDs add while it runs.
+
+mod builtin;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde_json::Value;
+
+use crate::{apply::schema::Schema, crd::CrdVersion};
+
+/// Group and plural name: what storage and rules are keyed by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct GroupResource {
+    pub(crate) group: Arc<str>,
+    pub(crate) resource: Arc<str>,
+}
+
+impl GroupResource {
+    pub(crate) fn new(group: &str, resource: &str) -> Self {
+        Self { group: group.into(), resource: resource.into() }
+    }
+}
+
+impl fmt::Display for GroupResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.group.is_empty() { f.write_str(&self.resource) } else { write!(f, "{}.{}", self.resource, self.group) }
+    }
+}
+
+impl fmt::Debug for GroupResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a custom resource keeps what its scale subresource shows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScalePaths {
+    pub(crate) spec_replicas: Vec<String>,
+    pub(crate) status_replicas: Vec<String>,
+    pub(crate) selector: Option<Vec<String>>,
+}
+
+/// One served resource.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    pub(crate) gr: GroupResource,
+    pub(crate) kind: String,
+    pub(crate) singular: String,
+    /// Served versions, the preferred one first.
+    pub(crate) versions: Vec<String>,
+    pub(crate) storage_version: String,
+    pub(crate) namespaced: bool,
+    pub(crate) short_names: Vec<String>,
+    pub(crate) categories: Vec<String>,
+    /// False for reviews: they answer `create` and keep nothing.
+    pub(crate) stored: bool,
+    pub(crate) status: bool,
+    pub(crate) scale: Option<ScalePaths>,
+    /// Per version; empty for built-in kinds.
+    pub(crate) crd: BTreeMap<String, CrdVersion>,
+}
+
+impl Resource {
+    pub(crate) fn api_version(&self, version: &str) -> String {
+        if self.gr.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.gr.group) }
+    }
+
+    pub(crate) fn is(&self, group: &str, resource: &str) -> bool {
+        &*self.gr.group == group && &*self.gr.resource == resource
+    }
+
+    pub(crate) fn is_custom(&self) -> bool {
+        !self.crd.is_empty()
+    }
+
+    pub(crate) fn list_kind(&self) -> String {
+        format!("{}List", self.kind)
+    }
+
+    pub(crate) fn verbs(&self) -> &'static [&'static str] {
+        if self.stored {
+            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+        } else {
+            &["create"]
+        }
+    }
+
+    /// The schema that server-side apply merges by.
+    pub(crate) fn schema(&self, version: &str) -> Schema {
+        match self.crd.get(version) {
+            Some(v) => v.schema.clone(),
+            None => Schema::builtin(&self.gr.group, version, &self.kind),
+        }
+    }
+
+    /// The stored object as a version of the API shows it.
+    pub(crate) fn shown_at(&self, value: &Value, version: &str) -> Option<Value> {
+        if version == self.storage_version {
+            return None;
+        }
+        let mut shown = value.clone();
+        shown["apiVersion"] = self.api_version(version).into();
+        Some(shown)
+    }
+}
+
+/// A group as discovery lists it.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupVersions {
+    pub(crate) group: String,
+    /// Preferred first.
+    pub(crate) versions: Vec<String>,
+}
+
+/// Everything served now.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry {
+    resources: BTreeMap<GroupResource, Arc<Resource>>,
+}
+
+impl Registry {
+    pub(crate) fn builtin() -> Self {
+        Self { resources: builtin::resources().map(|r| (r.gr.clone(), Arc::new(r))).collect() }
+    }
+
+    pub(crate) fn get(&self, group: &str, resource: &str) -> Option<&Arc<Resource>> {
+        self.resources.get(&GroupResource::new(group, resource))
+    }
+
+    pub(crate) fn of(&self, gr: &GroupResource) -> Option<&Arc<Resource>> {
+        self.resources.get(gr)
+    }
+
+    /// By kind, as an owner reference names it.
+    pub(crate) fn by_kind(&self, group: &str, kind: &str) -> Option<&Arc<Resource>> {
+        self.resources.values().find(|r| &*r.gr.group == group && r.kind == kind)
+    }
+
+    /// By any name a person would use: plural, singular, kind, short name, or `plural.group`.
+    pub(crate) fn by_any_name(&self, name: &str) -> Option<&Arc<Resource>> {
+        let lower = name.to_lowercase();
+        let matches = |r: &&Arc<Resource>| {
+            *r.gr.resource == *lower
+                || r.singular == lower
+                || r.kind == name
+                || r.short_names.contains(&lower)
+                || r.gr.to_string() == lower
+        };
+        // The core group wins over others with the same name, as it does for kubectl.
+        self.resources.values().find(matches)
+    }
+
+    pub(crate) fn insert(&mut self, resource: Resource) {
+        self.resources.insert(resource.gr.clone(), Arc::new(resource));
+    }
+
+    pub(crate) fn remove(&mut self, gr: &GroupResource) {
+        self.resources.remove(gr);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
+    /// Changes when what a group serves does: a cache key.
+    pub(crate) fn generation(&self, group: &str) -> u64 {
+        let of_group = self.resources.values().filter(|r| &*r.gr.group == group);
+        of_group.fold(17, |sum: u64, r| {
+            let text = r.gr.resource.bytes().chain(r.versions.iter().flat_map(|v| v.bytes()));
+            text.fold(sum, |sum, b| sum.wrapping_mul(31).wrapping_add(u64::from(b)))
+        })
+    }
+
+    pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
+        self.resources.values().any(|r| &*r.gr.group == group && r.versions.iter().any(|v| v == version))
+    }
+
+    /// Groups in the order discovery gives them: the built-in ones in a fixed order, then those of CRDs by name.
+    pub(crate) fn groups(&self) -> Vec<GroupVersions> {
+        let mut groups: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
+        for r in self.resources.values() {
+            let rank = builtin::GROUP_ORDER.iter().position(|g| *g == &*r.gr.group).unwrap_or(usize::MAX);
+            let versions = groups.entry((rank, &*r.gr.group)).or_default();
+            for v in &r.versions {
+                if !versions.contains(v) {
+                    versions.push(v.clone());
+                }
+            }
+        }
+        groups
+            .into_iter()
+            .map(|((_, group), mut versions)| {
+                versions.sort_by_key(|v| std::cmp::Reverse(version_priority(v)));
+                GroupVersions { group: group.to_owned(), versions }
+            })
+            .collect()
+    }
+}
+
+/// Stable before beta before alpha, newer before older:
+/// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-priority>
+pub(crate) fn version_priority(version: &str) -> (u8, u64, u64) {
+    let parse = || {
+        let rest = version.strip_prefix('v')?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (major, rest) = rest.split_at(digits);
+        let major: u64 = major.parse().ok()?;
+        if rest.is_empty() {
+            return Some((3, major, 0));
+        }
+        let (stage, minor) =
+            rest.strip_prefix("beta").map(|m| (2, m)).or_else(|| rest.strip_prefix("alpha").map(|m| (1, m)))?;
+        Some((stage, major, minor.parse().ok()?))
+    };
+    parse().unwrap_or((0, 0, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_as_kubernetes_orders_them() {
+        let mut versions = ["v1alpha1", "v10", "foo", "v2beta1", "v1", "v2", "v2beta2"];
+        versions.sort_by_key(|v| std::cmp::Reverse(version_priority(v)));
+        assert_eq!(versions, ["v10", "v2", "v1", "v2beta2", "v2beta1", "v1alpha1", "foo"]);
+    }
+
+    #[test]
+    fn a_resource_is_found_by_every_name_people_use() {
+        let registry = Registry::builtin();
+        for name in ["deploy", "deployments", "Deployment", "deployment", "deployments.apps"] {
+            assert_eq!(registry.by_any_name(name).map(|r| r.kind.as_str()), Some("Deployment"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Everything that a request may read or change, behind one lock that is never held across an await.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    controllers::Queue,
+    crd,
+    fault::Faults,
+    json,
+    record::Recorder,
+    resources::{GroupResource, Registry},
+    seed::Seed,
+    store::{ObjectKey, Store, Stored},
+};
+
+/// What the builder chose.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) seed: u64,
+    pub(crate) controllers: bool,
+    pub(crate) reaction: Duration,
+    pub(crate) pod_start: Duration,
+    pub(crate) pod_stop: Duration,
+    pub(crate) job_duration: Duration,
+    pub(crate) establish: Duration,
+    pub(crate) body_limit: usize,
+    pub(crate) version: (u32, u32),
+    pub(crate) bookmark_every: Duration,
+}
+
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) registry: Registry,
+    pub(crate) seed: Seed,
+    pub(crate) faults: Faults,
+    pub(crate) recorder: Recorder,
+    pub(crate) settings: Settings,
+    pub(crate) queue: Queue,
+    /// The next cluster IP and node port to give out.
+    pub(crate) next_ip: u32,
+    pub(crate) next_port: u32,
+}
+
+impl State {
+    pub(crate) fn namespace(&self, name: &str) -> Option<&Arc<Stored>> {
+        self.store.get(&GroupResource::new("", "namespaces"), "", name)
+    }
+
+    /// A CRD that is established (or no longer serves a version) changes what is served.
+    pub(crate) fn registry_follows(&mut self, gr: &GroupResource, before: Option<&Value>, after: Option<&Value>) {
+        if (&*gr.group, &*gr.resource) != ("apiextensions.k8s.io", "customresourcedefinitions") {
+            return;
+        }
+        if let Some(before) = before.filter(|_| after.is_none()) {
+            let spec = &before["spec"];
+            let gr = GroupResource::new(json::str_at(spec, &["group"]), json::str_at(spec, &["names", "plural"]));
+            if self.registry.of(&gr).is_some_and(|r| r.is_custom()) {
+                self.registry.remove(&gr);
+            }
+        }
+        let Some(after) = after else { return };
+        let established = json::list_at(after, &["status", "conditions"])
+            .iter()
+            .any(|c| json::str_at(c, &["type"]) == "Established" && json::str_at(c, &["status"]) == "True");
+        if !established {
+            return;
+        }
+        if let Some(resource) = crd::resource_of(after) {
+            if self.registry.of(&resource.gr).is_none_or(|r| r.is_custom()) {
+                self.registry.insert(resource);
+            }
+        } else if let Some(before) = before {
+            self.registry_follows(gr, Some(before), None);
+        }
+    }
+
+    /// Takes an object away for good.
+    pub(crate) fn remove(&mut self, at: &ObjectKey) {
+        if let Some(last) = self.store.remove(at) {
+            self.registry_follows(&at.gr, Some(&last.value), None);
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Objects under one global revision, each collection with a bounded log of what happened.
+//!
+//! A read is immutable (`Arc`). A list pinned to an older revision is rebuilt by undoing the log, so a page token costs
+//! nothing while nobody uses it, and becomes `410 Gone` when the log no longer reaches back, as in etcd after compaction.
+
+pub(crate) mod selector;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Bound,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::{json, resources::GroupResource};
+
+/// One version of an object.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) value: Value,
+    pub(crate) revision: u64,
+    json: OnceLock<Bytes>,
+}
+
+impl Stored {
+    fn new(value: Value, revision: u64) -> Arc<Self> {
+        Arc::new(Self { value, revision, json: OnceLock::new() })
+    }
+
+    /// Serialised once, however many lists and watches send it.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.json.get_or_init(|| serde_json::to_vec(&self.value).unwrap_or_default().into()).clone()
+    }
+
+    /// The same object as of a later revision.
+    pub(crate) fn at_revision(&self, revision: u64) -> Arc<Self> {
+        let mut value = self.value.clone();
+        json::set(&mut value, &["metadata", "resourceVersion"], revision.to_string());
+        Self::new(value, revision)
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        json::str_at(&self.value, &["metadata", "namespace"])
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        json::str_at(&self.value, &["metadata", "name"])
+    }
+
+    pub(crate) fn uid(&self) -> &str {
+        json::str_at(&self.value, &["metadata", "uid"])
+    }
+
+    pub(crate) fn is_terminating(&self) -> bool {
+        json::get(&self.value, &["metadata", "deletionTimestamp"]).is_some()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Added,
+    Modified,
+    Deleted,
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) revision: u64,
+    pub(crate) change: Change,
+    pub(crate) key: Arc<str>,
+    /// The object after the change; for a deletion its last state, at the revision of the deletion.
+    pub(crate) object: Arc<Stored>,
+    /// The object before the change.
+    pub(crate) before: Option<Arc<Stored>>,
+}
+
+/// The log no longer reaches back to the revision that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compacted;
+
+struct Collection {
+    objects: BTreeMap<Arc<str>, Arc<Stored>>,
+    log: VecDeque<Event>,
+    /// Events up to and including this revision are gone from the log.
+    compacted: u64,
+    watchers: Vec<mpsc::UnboundedSender<Event>>,
+}
+
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ObjectKey {
+    pub(crate) gr: GroupResource,
+    pub(crate) key: Arc<str>,
+}
+
+impl ObjectKey {
+    pub(crate) fn new(gr: &GroupResource, namespace: &str, name: &str) -> Self {
+        Self { gr: gr.clone(), key: key(namespace, name).into() }
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        self.key.split_once('/').map_or("", |(ns, _)| ns)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.key.split_once('/').map_or(&self.key, |(_, name)| name)
+    }
+}
+
+/// What an object was and what it became.
+pub(crate) type Transition = (Option<Arc<Stored>>, Option<Arc<Stored>>);
+
+pub(crate) struct Store {
+    revision: u64,
+    collections: BTreeMap<GroupResource, Collection>,
+    log_limit: usize,
+    by_uid: BTreeMap<String, ObjectKey>,
+    dependents: BTreeMap<String, BTreeSet<ObjectKey>>,
+    /// Everything that changed since the controllers last looked.
+    pub(crate) dirty: BTreeMap<ObjectKey, Transition>,
+}
+
+/// The storage key; etcd's order of keys is the order of lists.
+pub(crate) fn key(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}
+
+/// A page of a list.
+pub(crate) struct Page {
+    pub(crate) items: Vec<Arc<Stored>>,
+    /// The key to go on after, when there is more.
+    pub(crate) next: Option<Arc<str>>,
+    /// How many objects of the whole list are left after this page.
+    pub(crate) remaining: u64,
+}
+
+impl Store {
+    pub(crate) fn new(log_limit: usize) -> Self {
+        Self {
+            revision: 1,
+            collections: BTreeMap::new(),
+            log_limit: log_limit.max(1),
+            by_uid: BTreeMap::new(),
+            dependents: BTreeMap::new(),
+            dirty: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn collection(&mut self, gr: &GroupResource) -> &mut Collection {
+        let compacted = 0;
+        self.collections.entry(gr.clone()).or_insert_with(|| Collection {
+            objects: BTreeMap::new(),
+            log: VecDeque::new(),
+            compacted,
+            watchers: Vec::new(),
+        })
+    }
+
+    /// Every later change of a collection.
+    pub(crate) fn subscribe(&mut self, gr: &GroupResource) -> mpsc::UnboundedReceiver<Event> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.collection(gr).watchers.push(sender);
+        receiver
+    }
+
+    pub(crate) fn get(&self, gr: &GroupResource, namespace: &str, name: &str) -> Option<&Arc<Stored>> {
+        self.collections.get(gr)?.objects.get(key(namespace, name).as_str())
+    }
+
+    pub(crate) fn at(&self, at: &ObjectKey) -> Option<&Arc<Stored>> {
+        self.collections.get(&at.gr)?.objects.get(&at.key)
+    }
+
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<&ObjectKey> {
+        self.by_uid.get(uid)
+    }
+
+    /// The objects that name this uid as an owner.
+    pub(crate) fn dependents(&self, uid: &str) -> Vec<ObjectKey> {
+        self.dependents.get(uid).map(|set| set.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<GroupResource> {
+        self.collections.iter().filter(|(_, c)| !c.objects.is_empty()).map(|(gr, _)| gr.clone()).collect()
+    }
+
+    /// The objects of a collection, of one namespace or of all.
+    pub(crate) fn objects(&self, gr: &GroupResource, namespace: Option<&str>) -> Vec<&Arc<Stored>> {
+        let bounds = bounds(namespace, None);
+        self.collections
+            .get(gr)
+            .map(|c| c.objects.range::<str, _>(clone_bounds(&bounds)).map(|(_, o)| o).collect())
+            .unwrap_or_default()
+    }
+
+    /// Writes an object: its resourceVersion becomes the new revision.
+    pub(crate) fn put(&mut self, gr: &GroupResource, mut value: Value) -> Arc<Stored> {
+        self.revision += 1;
+        let revision = self.revision;
+        json::set(&mut value, &["metadata", "resourceVersion"], revision.to_string());
+        let stored = Stored::new(value, revision);
+        let at = ObjectKey::new(gr, stored.namespace(), stored.name());
+        let before = self.collection(gr).objects.insert(at.key.clone(), stored.clone());
+        if let Some(before) = &before {
+            self.unlink(&at, before);
+        }
+        self.link(&at, &stored);
+        let change = if before.is_some() { Change::Modified } else { Change::Added };
+        self.record(&at, Event { revision, change, key: at.key.clone(), object: stored.clone(), before });
+        stored
+    }
+
+    /// Takes an object away. The answer is its last state, at the revision of the deletion.
+    pub(crate) fn remove(&mut self, at: &ObjectKey) -> Option<Arc<Stored>> {
+        let before = self.collections.get_mut(&at.gr)?.objects.remove(&at.key)?;
+        self.unlink(at, &before);
+        self.revision += 1;
+        let revision = self.revision;
+        let object = before.at_revision(revision);
+        let event = Event {
+            revision,
+            change: Change::Deleted,
+            key: at.key.clone(),
+            object: object.clone(),
+            before: Some(before),
+        };
+        self.record(at, event);
+        Some(object)
+    }
+
+    fn record(&mut self, at: &ObjectKey, event: Event) {
+        let now = (event.change != Change::Deleted).then(|| event.object.clone());
+        // The first `before` and the last `after` of an object are what the controllers need.
+        let entry = self.dirty.entry(at.clone()).or_insert_with(|| (event.before.clone(), None));
+        entry.1 = now;
+        let limit = self.log_limit;
+        let collection = self.collection(&at.gr);
+        collection.watchers.retain(|w| w.send(event.clone()).is_ok());
+        collection.log.push_back(event);
+        while collection.log.len() > limit {
+            if let Some(old) = collection.log.pop_front() {
+                collection.compacted = old.revision;
+            }
+        }
+    }
+
+    fn link(&mut self, at: &ObjectKey, object: &Stored) {
+        self.by_uid.insert(object.uid().to_owned(), at.clone());
+        for owner in json::list_at(&object.value, &["metadata", "ownerReferences"]) {
+            let uid = json::str_at(owner, &["uid"]).to_owned();
+            self.dependents.entry(uid).or_default().insert(at.clone());
+        }
+    }
+
+    fn unlink(&mut self, at: &ObjectKey, object: &Stored) {
+        self.by_uid.remove(object.uid());
+        for owner in json::list_at(&object.value, &["metadata", "ownerReferences"]) {
+            let uid = json::str_at(owner, &["uid"]);
+            if let Some(set) = self.dependents.get_mut(uid) {
+                set.remove(at);
+                if set.is_empty() {
+                    self.dependents.remove(uid);
+                }
+            }
+        }
+    }
+
+    /// Forgets the past: every older resourceVersion and page token is `410 Gone` from now on.
+    pub(crate) fn compact(&mut self) {
+        self.revision += 1;
+        for collection in self.collections.values_mut() {
+            collection.log.clear();
+            collection.compacted = self.revision - 1;
+        }
+    }
+
+    /// What happened to a collection after a revision.
+    pub(crate) fn events_since(&self, gr: &GroupResource, revision: u64) -> Result<Vec<Event>, Compacted> {
+        let Some(collection) = self.collections.get(gr) else {
+            return Ok(Vec::new());
+        };
+        if revision < collection.compacted {
+            return Err(Compacted);
+        }
+        let first = collection.log.partition_point(|e| e.revision <= revision);
+        Ok(collection.log.range(first..).cloned().collect())
+    }
+
+    /// A page of the collection as it was at `revision` (now, when `None`), of objects that pass the filter.
+    pub(crate) fn page(
+        &self,
+        gr: &GroupResource,
+        namespace: Option<&str>,
+        revision: Option<u64>,
+        after: Option<&str>,
+        limit: Option<usize>,
+        filter: &dyn Fn(&Value) -> bool,
+    ) -> Result<Page, Compacted> {
+        let mut page = Page { items: Vec::new(), next: None, remaining: 0 };
+        let Some(collection) = self.collections.get(gr) else {
+            return Ok(page);
+        };
+        let bounds = bounds(namespace, after);
+        let mut overlay: BTreeMap<&str, Option<&Arc<Stored>>> = BTreeMap::new();
+        if let Some(revision) = revision {
+            if revision < collection.compacted {
+                return Err(Compacted);
+            }
+            let first = collection.log.partition_point(|e| e.revision <= revision);
+            for event in collection.log.range(first..).rev() {
+                overlay.insert(&event.key, event.before.as_ref());
+            }
+        }
+        let mut past = overlay.range::<str, _>(clone_bounds(&bounds)).peekable();
+        let mut present = collection.objects.range::<str, _>(clone_bounds(&bounds)).peekable();
+        loop {
+            // The older state of a key stands before its present one.
+            let take_past = match (past.peek(), present.peek()) {
+                (None, None) => break,
+                (Some((old, _)), Some((new, _))) => **old <= &***new,
+                (old, _) => old.is_some(),
+            };
+            let found = if take_past {
+                past.next().map(|(key, object)| {
+                    present.next_if(|(new, _)| &***new == *key);
+                    (*key, *object)
+                })
+            } else {
+                present.next().map(|(key, object)| (&**key, Some(object)))
+            };
+            let Some((key, object)) = found else { break };
+            let Some(object) = object else { continue };
+            if !filter(&object.value) {
+                continue;
+            }
+            if limit.is_some_and(|l| page.items.len() >= l) {
+                page.remaining += 1;
+                continue;
+            }
+            page.items.push(object.clone());
+            page.next = Some(key.into());
+        }
+        if page.remaining == 0 {
+            page.next = None;
+        }
+        Ok(page)
+    }
+}
+
+type Bounds = (Bound<String>, Bound<String>);
+
+fn bounds(namespace: Option<&str>, after: Option<&str>) -> Bounds {
+    let start = match (after, namespace) {
+        (Some(after), _) => Bound::Excluded(after.to_owned()),
+        (None, Some(ns)) => Bound::Included(format!("{ns}/")),
+        (None, None) => Bound::Unbounded,
+    };
+    // '0' is the character after '/'.
+    let end = namespace.map_or(Bound::Unbounded, |ns| Bound::Excluded(format!("{ns}0")));
+    (start, end)
+}
+
+fn clone_bounds(bounds: &Bounds) -> (Bound<&str>, Bound<&str>) {
+    (bounds.0.as_ref().map(String::as_str), bounds.1.as_ref().map(String::as_str))
+}

@@ -1,0 +1,101 @@
+//! Creating objects.
+
+use serde_json::Value;
+
+use super::{Answer, Options, Outcome, Target, check_identity, has_generation, to_storage};
+use crate::{
+    admission,
+    apply::managed::{Managed, Operation},
+    json,
+    state::State,
+    status::{About, ApiError},
+};
+
+/// Creates an object. `applied` carries the ownership when a server-side apply creates it.
+pub(crate) fn create(
+    state: &mut State,
+    target: Target<'_>,
+    mut body: Value,
+    options: &Options,
+    applied: Option<Managed>,
+) -> Result<Answer, ApiError> {
+    check_identity(&target, &mut body)?;
+    if !json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() {
+        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    let mut name = json::str_at(&body, &["metadata", "name"]).to_owned();
+    if name.is_empty() && !json::str_at(&body, &["metadata", "generateName"]).is_empty() {
+        let prefix = json::str_at(&body, &["metadata", "generateName"]).to_owned();
+        name = format!("{prefix}{}", state.seed.name_suffix());
+        json::set(&mut body, &["metadata", "name"], name.as_str());
+    }
+    let target = Target { name: &name, ..target };
+    in_live_namespace(state, &target)?;
+
+    let warnings = admission::decode(&target, &mut body, options.validation)?;
+    to_storage(&target, &mut body);
+    if target.resource.status {
+        json::remove(&mut body, &["status"]);
+    }
+    let resource = target.resource;
+    for field in
+        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"]
+    {
+        json::remove(&mut body, &["metadata", field]);
+    }
+    json::remove(&mut body, &["metadata", "managedFields"]);
+    admission::default(state, resource, &mut body, None);
+    admission::validate_create(&target, &body)?;
+    if state.store.get(&resource.gr, target.namespace, &name).is_some() {
+        return Err(ApiError::already_exists(target.about()));
+    }
+    let uid = state.seed.uid();
+    json::set(&mut body, &["metadata", "uid"], uid);
+    json::set(&mut body, &["metadata", "creationTimestamp"], options.now.rfc3339());
+    if has_generation(resource) {
+        json::set(&mut body, &["metadata", "generation"], 1);
+    }
+    let api_version = resource.api_version(target.version);
+    let managed = applied.unwrap_or_else(|| {
+        let mut managed = Managed::default();
+        let who = options.who(Operation::Update, &api_version, "");
+        let nothing = Value::Object(serde_json::Map::new());
+        managed.update(&nothing, &body, &resource.schema(target.version), &who, &options.now.rfc3339());
+        managed
+    });
+    managed.write(&mut body);
+    let outcome = if options.dry_run {
+        Outcome::Value(body)
+    } else {
+        let stored = state.store.put(&resource.gr, body);
+        state.registry_follows(&resource.gr, None, Some(&stored.value));
+        Outcome::Stored(stored)
+    };
+    Ok(Answer { outcome, created: true, warnings })
+}
+
+/// Nothing is created in a namespace that is missing or going.
+fn in_live_namespace(state: &State, target: &Target<'_>) -> Result<(), ApiError> {
+    if !target.resource.namespaced {
+        return Ok(());
+    }
+    let about = About { group: "", resource: "namespaces", name: target.namespace };
+    let Some(namespace) = state.namespace(target.namespace) else {
+        return Err(ApiError::not_found(about));
+    };
+    if namespace.is_terminating() {
+        let mut e = ApiError::forbidden(
+            target.about(),
+            format!("unable to create new content in namespace {} because it is being terminated", target.namespace),
+        );
+        if let Some(details) = &mut e.details {
+            details["causes"] = serde_json::json!([{
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {} is being terminated", target.namespace),
+                "field": "metadata.namespace",
+            }]);
+        }
+        return Err(e);
+    }
+    Ok(())
+}

@@ -1,0 +1,369 @@
+//! The four kinds of patches:
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply>
+
+use serde_json::{Map, Value};
+
+use super::{Answer, Options, Outcome, Target, check_identity, create, to_storage, update};
+use crate::{
+    admission,
+    apply::{
+        managed::{Managed, Operation, conflict_message},
+        merge,
+        schema::Schema,
+    },
+    json,
+    state::State,
+    status::{About, ApiError, Cause},
+};
+
+/// How the body of a PATCH is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+impl Kind {
+    pub(crate) fn of(content_type: &str) -> Option<Self> {
+        Some(match content_type {
+            "application/json-patch+json" => Self::Json,
+            "application/merge-patch+json" => Self::Merge,
+            "application/strategic-merge-patch+json" => Self::Strategic,
+            "application/apply-patch+yaml" => Self::Apply,
+            _ => return None,
+        })
+    }
+}
+
+/// PATCH.
+pub(crate) fn patch(
+    state: &mut State,
+    target: Target<'_>,
+    kind: Kind,
+    body: Value,
+    options: &Options,
+) -> Result<Answer, ApiError> {
+    if kind == Kind::Apply {
+        return apply(state, target, body, options);
+    }
+    let before = state
+        .store
+        .get(&target.resource.gr, target.namespace, target.name)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(target.about()))?;
+    let mut after = before.value.clone();
+    after["apiVersion"] = target.resource.api_version(target.version).into();
+    match kind {
+        Kind::Json => {
+            let operations: json_patch::Patch = serde_json::from_value(body)
+                .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
+            if operations.0.len() > 10_000 {
+                return Err(ApiError::bad_request("The allowed maximum operations in a JSON patch is 10000"));
+            }
+            json_patch::patch(&mut after, &operations).map_err(|_| {
+                let mut e = ApiError::new(
+                    http::StatusCode::UNPROCESSABLE_ENTITY,
+                    "Invalid",
+                    "the server rejected our request due to an error in our request",
+                );
+                e.details = Some(serde_json::json!({}));
+                e
+            })?;
+        }
+        Kind::Merge => {
+            if !body.is_object() {
+                return Err(ApiError::bad_request("error decoding patch: a merge patch must be an object"));
+            }
+            json_patch::merge(&mut after, &body);
+        }
+        Kind::Strategic | Kind::Apply => {
+            if target.resource.is_custom() {
+                return Err(ApiError::unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types include: \
+                     application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+                ));
+            }
+            let Value::Object(patch) = body else {
+                return Err(ApiError::bad_request("error decoding patch: a strategic merge patch must be an object"));
+            };
+            strategic(&mut after, &patch, &target.resource.schema(target.version))?;
+        }
+    }
+    update::check_version(&target, &before, &after)?;
+    check_identity(&target, &mut after)?;
+    if json::str_at(&after, &["metadata", "name"]) != target.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            json::str_at(&after, &["metadata", "name"]),
+            target.name
+        )));
+    }
+    update::finish(state, target, &before, after, options, None)
+}
+
+/// Server-side apply.
+fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Options) -> Result<Answer, ApiError> {
+    if options.manager.is_empty() {
+        return Err(ApiError::invalid(
+            About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
+            &[Cause::required("fieldManager", "is required for apply patch")],
+        ));
+    }
+    if json::str_at(&config, &["kind"]).is_empty() || json::str_at(&config, &["apiVersion"]).is_empty() {
+        return Err(ApiError::bad_request("error decoding YAML: Object 'Kind' is missing"));
+    }
+    if !json::list_at(&config, &["metadata", "managedFields"]).is_empty() {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+    }
+    check_identity(&target, &mut config)?;
+    let name = json::str_at(&config, &["metadata", "name"]);
+    if !name.is_empty() && name != target.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            target.name
+        )));
+    }
+    json::set(&mut config, &["metadata", "name"], target.name);
+    let resource = target.resource;
+    let before = state.store.get(&resource.gr, target.namespace, target.name).cloned();
+    if let Some(before) = &before {
+        update::check_version(&target, before, &config)?;
+    } else if !json::str_at(&config, &["metadata", "uid"]).is_empty() {
+        return Err(ApiError::conflict(
+            target.about(),
+            format!(
+                "Precondition failed: UID in precondition: {}, UID in object meta: ",
+                json::str_at(&config, &["metadata", "uid"])
+            ),
+        ));
+    }
+    json::remove(&mut config, &["metadata", "resourceVersion"]);
+    let warnings = admission::decode(&target, &mut config, options.validation)?;
+    to_storage(&target, &mut config);
+    let api_version = resource.api_version(target.version);
+    // What this (sub)resource does not write is not owned through it.
+    let mut owned = config.clone();
+    if target.subresource == "status" {
+        let map = owned.as_object_mut().map(std::mem::take).unwrap_or_default();
+        owned = Value::Object(
+            map.into_iter().filter(|(k, _)| matches!(k.as_str(), "apiVersion" | "kind" | "status")).collect(),
+        );
+    } else if resource.status {
+        json::remove(&mut owned, &["status"]);
+    }
+    let schema = resource.schema(target.version);
+    merge::validate(&owned, &schema).map_err(|e| {
+        ApiError::internal(format!(
+            "failed to create typed patch object ({}/{}; {}, Kind={}): {e}",
+            target.namespace, target.name, api_version, resource.kind
+        ))
+    })?;
+    let nothing = Value::Object(Map::new());
+    let live = before.as_ref().map_or(&nothing, |b| &b.value);
+    let mut managed = Managed::of(live);
+    let who = options.who(Operation::Apply, &api_version, target.subresource);
+    let merged =
+        managed.apply(live, &owned, &schema, &who, options.force, &options.now.rfc3339()).map_err(|conflicts| {
+            let mut e = ApiError::new(http::StatusCode::CONFLICT, "Conflict", conflict_message(&conflicts));
+            let causes: Vec<Value> = conflicts
+                .iter()
+                .map(|c| {
+                    serde_json::json!({
+                        "reason": "FieldManagerConflict",
+                        "message": format!("conflict with {}", c.manager),
+                        "field": c.path,
+                    })
+                })
+                .collect();
+            e.details = Some(serde_json::json!({ "causes": causes }));
+            e
+        })?;
+    let mut answer = match &before {
+        Some(before) => {
+            let mut merged = merged;
+            merged["apiVersion"] = api_version.as_str().into();
+            update::finish(state, target, before, merged, options, Some(managed))?
+        }
+        None if !target.subresource.is_empty() => return Err(ApiError::not_found(target.about())),
+        None => {
+            let mut merged = merged;
+            merged["apiVersion"] = api_version.as_str().into();
+            create::create(state, target, merged, options, Some(managed))?
+        }
+    };
+    answer.warnings = warnings;
+    if let Outcome::Value(v) = &mut answer.outcome
+        && before.is_none()
+    {
+        json::remove(v, &["metadata", "resourceVersion"]);
+    }
+    Ok(answer)
+}
+
+/// A strategic merge patch: maps merge, lists merge by the first key of their type, directives steer.
+/// <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md>
+fn strategic(target: &mut Value, patch: &Map<String, Value>, schema: &Schema) -> Result<(), ApiError> {
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Some(map) = target.as_object_mut() else {
+        return Ok(());
+    };
+    match patch.get("$patch").and_then(Value::as_str) {
+        Some("replace") => {
+            *map = patch.clone();
+            map.remove("$patch");
+            return Ok(());
+        }
+        Some("delete") => {
+            map.clear();
+            return Ok(());
+        }
+        Some("merge") | None => {}
+        Some(other) => {
+            return Err(ApiError::bad_request(format!("Unknown patch type found: {other}")));
+        }
+    }
+    if let Some(keep) = patch.get("$retainKeys").and_then(Value::as_array) {
+        map.retain(|k, _| keep.iter().any(|v| v.as_str() == Some(k)));
+    }
+    for (key, value) in patch {
+        if let Some(field) = key.strip_prefix("$deleteFromPrimitiveList/") {
+            let gone = value.as_array().cloned().unwrap_or_default();
+            if let Some(list) = map.get_mut(field).and_then(Value::as_array_mut) {
+                list.retain(|v| !gone.contains(v));
+            }
+            continue;
+        }
+        if key.starts_with('$') {
+            continue;
+        }
+        let (child, _) = schema.field(key);
+        match value {
+            Value::Null => {
+                map.remove(key);
+            }
+            Value::Object(inner) => strategic(map.entry(key.clone()).or_insert(Value::Null), inner, &child)?,
+            Value::Array(items) => {
+                let old = map.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+                let merged = strategic_list(old, items, &child)?;
+                let order = patch.get(&format!("$setElementOrder/{key}")).and_then(Value::as_array);
+                map.insert(key.clone(), Value::Array(ordered(merged, order, &child)));
+            }
+            other => {
+                map.insert(key.clone(), other.clone());
+            }
+        }
+    }
+    for (key, order) in patch {
+        // An order alone, for a list that the patch does not change otherwise.
+        if let Some(field) = key.strip_prefix("$setElementOrder/")
+            && !patch.contains_key(field)
+            && let Some(list) = map.get(field).and_then(Value::as_array).cloned()
+        {
+            let sorted = ordered(list, order.as_array(), &schema.field(field).0);
+            map.insert(field.to_owned(), Value::Array(sorted));
+        }
+    }
+    Ok(())
+}
+
+fn merge_key(schema: &Schema) -> Option<&str> {
+    match schema {
+        Schema::ListMap(list) => list.keys.first().map(|(name, _)| name.as_str()),
+        _ => None,
+    }
+}
+
+fn strategic_list(mut old: Vec<Value>, patch: &[Value], schema: &Schema) -> Result<Vec<Value>, ApiError> {
+    if let Schema::Set = schema {
+        for item in patch {
+            if !old.contains(item) {
+                old.push(item.clone());
+            }
+        }
+        return Ok(old);
+    }
+    let (Some(key), Schema::ListMap(list)) = (merge_key(schema), schema) else {
+        return Ok(patch.to_vec());
+    };
+    if patch.iter().any(|p| json::str_at(p, &["$patch"]) == "replace") {
+        return Ok(patch.iter().filter(|p| p.get("$patch").is_none()).cloned().collect());
+    }
+    for item in patch {
+        let Some(fields) = item.as_object() else {
+            return Ok(patch.to_vec());
+        };
+        let Some(id) = fields.get(key) else {
+            return Err(ApiError::bad_request(format!("map: {item} does not contain declared merge key: {key}")));
+        };
+        let at = old.iter().position(|o| o.get(key) == Some(id));
+        if fields.get("$patch").and_then(Value::as_str) == Some("delete") {
+            old.retain(|o| o.get(key) != Some(id));
+        } else if let Some(at) = at {
+            strategic(&mut old[at], fields, &list.item)?;
+        } else {
+            let mut fresh = Value::Object(Map::new());
+            strategic(&mut fresh, fields, &list.item)?;
+            old.push(fresh);
+        }
+    }
+    Ok(old)
+}
+
+fn ordered(list: Vec<Value>, order: Option<&Vec<Value>>, schema: &Schema) -> Vec<Value> {
+    let Some(order) = order else { return list };
+    let key = merge_key(schema);
+    let rank = |v: &Value| {
+        order.iter().position(|o| match key {
+            Some(key) => o.get(key).is_some() && o.get(key) == v.get(key),
+            None => o == v,
+        })
+    };
+    // Items without a place of their own stay behind the ones that they stood behind.
+    let mut last = 0;
+    let mut ranked: Vec<(usize, Value)> = list
+        .into_iter()
+        .map(|v| {
+            last = rank(&v).map_or(last, |r| r + 1);
+            (rank(&v).map_or(last, |r| r + 1), v)
+        })
+        .collect();
+    ranked.sort_by_key(|(r, _)| *r);
+    ranked.into_iter().map(|(_, v)| v).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn strategic_merge() {
+        let pod = |containers: Value| json!({"spec": {"containers": containers}});
+        let live = pod(json!([{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b"}]));
+        for (patch, expected) in [
+            (
+                pod(json!([{"name": "a", "image": "2"}])),
+                pod(json!([{"name": "a", "image": "2", "env": [{"name": "X", "value": "1"}]}, {"name": "b"}])),
+            ),
+            (
+                pod(json!([{"name": "b", "$patch": "delete"}])),
+                pod(json!([{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}])),
+            ),
+            (pod(json!([{"name": "c"}, {"$patch": "replace"}])), pod(json!([{"name": "c"}]))),
+            (
+                json!({"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}], "containers": [{"name": "a", "env": null}]}}),
+                pod(json!([{"name": "b"}, {"name": "a", "image": "1"}])),
+            ),
+        ] {
+            let mut target = live.clone();
+            strategic(&mut target, patch.as_object().unwrap(), &Schema::builtin("", "v1", "Pod")).unwrap();
+            assert_eq!(target, expected, "{patch}");
+        }
+    }
+}

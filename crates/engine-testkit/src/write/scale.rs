@@ -1,0 +1,97 @@
+//! The scale subresource.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Options, Outcome, Target, patch, update};
+use crate::{
+    json::{self, str_at},
+    resources::ScalePaths,
+    state::State,
+    status::{ApiError, Cause},
+    store::Stored,
+};
+
+fn paths<'a>(target: &Target<'a>) -> Result<&'a ScalePaths, ApiError> {
+    target.resource.scale.as_ref().ok_or_else(ApiError::unknown_path)
+}
+
+fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |v, key| v.get(key))
+}
+
+/// The `autoscaling/v1` Scale of an object.
+pub(crate) fn get(target: &Target<'_>, object: &Stored) -> Result<Value, ApiError> {
+    let paths = paths(target)?;
+    let metadata = |key: &str| json::get(&object.value, &["metadata", key]).cloned().unwrap_or(Value::Null);
+    let selector = match &paths.selector {
+        Some(path) => at(&object.value, path).and_then(Value::as_str).unwrap_or_default().to_owned(),
+        None => json::map_at(&object.value, &["spec", "selector", "matchLabels"])
+            .into_iter()
+            .flatten()
+            .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join(","),
+    };
+    let mut scale = json!({
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": metadata("name"), "namespace": metadata("namespace"), "uid": metadata("uid"),
+            "resourceVersion": metadata("resourceVersion"), "creationTimestamp": metadata("creationTimestamp"),
+        },
+        "spec": { "replicas": at(&object.value, &paths.spec_replicas).and_then(Value::as_i64).unwrap_or(0) },
+        "status": { "replicas": at(&object.value, &paths.status_replicas).and_then(Value::as_i64).unwrap_or(0) },
+    });
+    if !selector.is_empty() {
+        scale["status"]["selector"] = selector.into();
+    }
+    json::strip_nulls(&mut scale);
+    Ok(scale)
+}
+
+/// PUT or PATCH of the scale: only `spec.replicas` gets through to the object.
+pub(crate) fn write(
+    state: &mut State,
+    target: Target<'_>,
+    body: Value,
+    kind: Option<patch::Kind>,
+    options: &Options,
+) -> Result<Answer, ApiError> {
+    let paths = paths(&target)?;
+    let before = state
+        .store
+        .get(&target.resource.gr, target.namespace, target.name)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(target.about()))?;
+    let mut scale = get(&target, &before)?;
+    match kind {
+        None => scale = body,
+        Some(patch::Kind::Json) => {
+            let operations: json_patch::Patch = serde_json::from_value(body)
+                .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
+            json_patch::patch(&mut scale, &operations).map_err(|e| ApiError::bad_request(e.to_string()))?;
+        }
+        Some(_) => json_patch::merge(&mut scale, &body),
+    }
+    update::check_version(&target, &before, &scale)?;
+    let replicas = json::i64_at(&scale, &["spec", "replicas"]).unwrap_or(0);
+    if replicas < 0 {
+        let cause = Cause::invalid("spec.replicas", &replicas.into(), "must be greater than or equal to 0");
+        let about = crate::status::About {
+            group: "autoscaling",
+            resource: "Scale",
+            name: str_at(&scale, &["metadata", "name"]),
+        };
+        return Err(ApiError::invalid(about, &[cause]));
+    }
+    let mut after = before.value.clone();
+    let path: Vec<&str> = paths.spec_replicas.iter().map(String::as_str).collect();
+    json::set(&mut after, &path, replicas);
+    after["apiVersion"] = target.resource.api_version(target.version).into();
+    let answer = update::finish(state, target, &before, after, options, None)?;
+    let outcome = match &answer.outcome {
+        Outcome::Stored(stored) => Outcome::Value(get(&target, stored)?),
+        Outcome::Value(_) => Outcome::Value(scale),
+    };
+    Ok(Answer { outcome, ..answer })
+}

@@ -1,0 +1,180 @@
+//! Updating objects: PUT, and the end of every patch.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{Answer, Options, Outcome, Target, check_identity, has_generation, to_storage};
+use crate::{
+    admission,
+    apply::managed::{Managed, Operation},
+    json,
+    resources::Resource,
+    state::State,
+    status::{ApiError, Cause},
+    store::{ObjectKey, Stored},
+};
+
+/// PUT.
+pub(crate) fn update(
+    state: &mut State,
+    target: Target<'_>,
+    mut body: Value,
+    options: &Options,
+) -> Result<Answer, ApiError> {
+    check_identity(&target, &mut body)?;
+    let name = json::str_at(&body, &["metadata", "name"]);
+    if name != target.name && !name.is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            target.name
+        )));
+    }
+    json::set(&mut body, &["metadata", "name"], target.name);
+    let before = state
+        .store
+        .get(&target.resource.gr, target.namespace, target.name)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(target.about()))?;
+    if json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.is_custom() {
+        return Err(ApiError::invalid(
+            target.about_kind(),
+            &[Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update")],
+        ));
+    }
+    check_version(&target, &before, &body)?;
+    finish(state, target, &before, body, options, None)
+}
+
+/// Optimistic concurrency: a body that names a version or uid must name the current one.
+pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) -> Result<(), ApiError> {
+    let uid = json::str_at(body, &["metadata", "uid"]);
+    if !uid.is_empty() && uid != before.uid() {
+        return Err(ApiError::conflict(
+            target.about(),
+            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", before.uid()),
+        ));
+    }
+    let version = json::str_at(body, &["metadata", "resourceVersion"]);
+    if !version.is_empty() && version != "0" && version != json::str_at(&before.value, &["metadata", "resourceVersion"])
+    {
+        return Err(ApiError::modified(target.about()));
+    }
+    Ok(())
+}
+
+/// Everything of the object that counts for `metadata.generation`.
+fn generation_part(resource: &Resource, object: &Value) -> Value {
+    let mut part = object.as_object().cloned().unwrap_or_default();
+    for key in ["apiVersion", "kind", "metadata"] {
+        part.remove(key);
+    }
+    if resource.status || !resource.is_custom() {
+        part.remove("status");
+    }
+    Value::Object(part)
+}
+
+/// What only the server sets in metadata.
+fn keep_server_fields(before: &Value, after: &mut Value) {
+    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name"] {
+        json::copy(before, after, &["metadata", field]);
+    }
+    for field in ["namespace", "generateName"] {
+        if json::get(after, &["metadata", field]).is_none() {
+            json::copy(before, after, &["metadata", field]);
+        }
+    }
+    json::remove(after, &["metadata", "selfLink"]);
+}
+
+/// Writes `after` over `before`, as far as the (sub)resource may. `applied` carries the ownership of a server-side apply.
+pub(crate) fn finish(
+    state: &mut State,
+    target: Target<'_>,
+    before: &Arc<Stored>,
+    mut after: Value,
+    options: &Options,
+    applied: Option<Managed>,
+) -> Result<Answer, ApiError> {
+    let resource = target.resource;
+    let old = &before.value;
+    let warnings = admission::decode(&target, &mut after, options.validation)?;
+    to_storage(&target, &mut after);
+    let sent_managed = json::get(&after, &["metadata", "managedFields"]).cloned();
+    match target.subresource {
+        "status" | "approval" => {
+            let status = after.get("status").cloned();
+            after = old.clone();
+            match status {
+                Some(status) => after["status"] = status,
+                None => {
+                    json::remove(&mut after, &["status"]);
+                }
+            }
+        }
+        "finalize" => {
+            let finalizers = json::get(&after, &["spec", "finalizers"]).cloned();
+            after = old.clone();
+            json::set(&mut after, &["spec", "finalizers"], finalizers.unwrap_or(Value::Array(Vec::new())));
+        }
+        _ => {
+            keep_server_fields(old, &mut after);
+            if resource.status {
+                json::copy(old, &mut after, &["status"]);
+            }
+            if resource.is("", "namespaces") {
+                json::copy(old, &mut after, &["spec", "finalizers"]);
+            }
+        }
+    }
+    admission::default(state, resource, &mut after, Some(old));
+    admission::validate_update(&target, old, &after)?;
+
+    let generation = json::i64_at(old, &["metadata", "generation"]);
+    if has_generation(resource) && generation_part(resource, old) != generation_part(resource, &after) {
+        json::set(&mut after, &["metadata", "generation"], generation.unwrap_or(0) + 1);
+    }
+    let managed = match applied {
+        Some(managed) => managed,
+        None => {
+            // A client may rewrite or reset the entries; leaving them out keeps them.
+            let mut managed = match &sent_managed {
+                Some(sent) => Managed::of(&serde_json::json!({"metadata": {"managedFields": sent}})),
+                None => Managed::of(old),
+            };
+            let api_version = resource.api_version(target.version);
+            let who = options.who(Operation::Update, &api_version, target.subresource);
+            managed.update(old, &after, &resource.schema(target.version), &who, &options.now.rfc3339());
+            managed
+        }
+    };
+    json::remove(&mut after, &["metadata", "managedFields"]);
+    managed.write(&mut after);
+    json::copy(old, &mut after, &["metadata", "resourceVersion"]);
+    if after == *old {
+        return Ok(Answer { outcome: Outcome::Stored(before.clone()), created: false, warnings });
+    }
+    if options.dry_run {
+        return Ok(Answer { outcome: Outcome::Value(after), created: false, warnings });
+    }
+    let gone = is_finished(resource, &after);
+    let stored = state.store.put(&resource.gr, after);
+    if gone {
+        let at = ObjectKey::new(&resource.gr, target.namespace, target.name);
+        state.remove(&at);
+    } else {
+        state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
+    }
+    Ok(Answer { outcome: Outcome::Stored(stored), created: false, warnings })
+}
+
+/// Whether a deleted object has nothing left to wait for.
+fn is_finished(resource: &Resource, object: &Value) -> bool {
+    let metadata = object.get("metadata").and_then(Value::as_object).cloned().unwrap_or_else(Map::new);
+    let finalizers = |v: Option<&Value>| v.and_then(Value::as_array).is_some_and(|f| !f.is_empty());
+    metadata.contains_key("deletionTimestamp")
+        && !finalizers(metadata.get("finalizers"))
+        && metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0
+        && !(resource.is("", "namespaces") && finalizers(json::get(object, &["spec", "finalizers"])))
+}
