@@ -8,6 +8,7 @@ use gitops_engine_core::{
 };
 
 use crate::blocking::{self, Cancel};
+use crate::inputs;
 use crate::limits::TreeLimits;
 use crate::links::resolve;
 use crate::objects::Objects;
@@ -122,8 +123,7 @@ impl DirectoryGenerator {
             exclude: &exclude,
             limits: &options.limits,
         };
-        let Walked { files, mut inputs, errors, mut warnings, directories_left } =
-            walk(tree, &request.path, &selection);
+        let Walked { files, inputs, errors, mut warnings, directories_left } = walk(tree, &request.path, &selection);
         let mut objects = Objects { errors, ..Objects::default() };
         let mut left = options.limits.total_bytes;
         for file in files {
@@ -157,10 +157,8 @@ impl DirectoryGenerator {
                     .help("make the generator recursive to read them"),
             );
         }
-        inputs.sort();
-        inputs.dedup();
         tracing::debug!(path = %request.path, objects = objects.declared.len(), "read a directory");
-        Ok(Rendering::new(objects.declared, inputs).with_warnings(warnings))
+        Ok(Rendering::new(objects.declared, inputs::pruned(inputs)).with_warnings(warnings))
     }
 
     /// The text of a file; `None` when it says that it is not for us.

@@ -46,8 +46,8 @@
 //! let problems = DirectoryGenerator::new().render(&GenerateRequest::new(Arc::new(tree), TreePath::root(), "app"));
 //! assert_eq!(
 //!     problems.unwrap_err().to_string(),
-//!     "2 problems:\n  a.yaml:1: this is not a Kubernetes object: it has no apiVersion\n  \
-//!      b.yaml:6: the key \"x\" is given twice in one map, first on line 5 (column 3)"
+//!     "2 problems:\n  a.yaml:1: this is not a Kubernetes object: it has no apiVersion; exclude the file, or mark it with the \
+//!      comment `# +argocd:skip-file-rendering`, if it is for something else\n  b.yaml:6: the key \"x\" is given twice in one map, first on line 5 (column 3)"
 //! );
 //! # Ok::<(), gitops_engine_core::Error>(())
 //! ```
@@ -62,6 +62,7 @@ mod blocking;
 mod detect;
 mod directory;
 mod external;
+mod inputs;
 mod limits;
 mod links;
 mod objects;

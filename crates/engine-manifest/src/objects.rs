@@ -4,6 +4,10 @@ use gitops_engine_core::{Declared, Error, ErrorKind, Key, Manifest, Place, TreeP
 
 use crate::yaml::{self, Document};
 
+/// What to do about a document that was never meant for Kubernetes.
+const STRANGER: &str =
+    "exclude the file, or mark it with the comment `# +argocd:skip-file-rendering`, if it is for something else";
+
 /// The objects of a text, and what is wrong with it.
 #[derive(Default)]
 pub(crate) struct Objects {
@@ -18,7 +22,13 @@ impl Objects {
             Ok(documents) => {
                 for document in documents {
                     let index = document.index;
-                    self.document(document, |line| Place { file: file.clone(), line: Some(line), document: index });
+                    let place = |line| Place { file: file.clone(), line: Some(line), document: index };
+                    let (stranger, before) = (is_stranger(&document.value), self.errors.len());
+                    self.document(document, place);
+                    if stranger {
+                        let errors = self.errors.split_off(before);
+                        self.errors.extend(errors.into_iter().map(|error| error.help(STRANGER)));
+                    }
                 }
             }
             Err(errors) => self.errors.extend(errors.into_iter().map(|error| error.in_file(file))),
@@ -63,6 +73,12 @@ impl Objects {
             self.object(item, &place, &|_| None);
         }
     }
+}
+
+/// Values of a chart, a kustomization, the configuration of some tool.
+fn is_stranger(value: &Value) -> bool {
+    value.get("kind").is_none()
+        || value.text(["apiVersion"]).is_none_or(|version| version.starts_with("kustomize.config.k8s.io/"))
 }
 
 /// `v1 List`, or a typed list such as `ConfigMapList`, as API servers return them and `kubectl get -o yaml` writes them.

@@ -347,10 +347,7 @@ fn the_program_gets_the_directories_that_are_named() {
          deeper/below/y.yaml deeper/kustomization.yaml parts real/tls/kustomization.yaml shared/x.yaml"
     );
     let inputs: Vec<_> = rendering.inputs.iter().map(|input| input.path.as_str()).collect();
-    for path in ["apps/shop", "base", "deeper", "parts", "real/tls", "shared/x.yaml"] {
-        assert!(inputs.contains(&path), "{path} is not in {inputs:?}");
-    }
-    assert!(!inputs.contains(&"") && !inputs.contains(&"apps"), "{inputs:?}");
+    assert_eq!(inputs, ["apps/shop", "base", "deeper", "parts", "real/tls", "shared/x.yaml"]);
 }
 
 fn remote_bases_are_refused_before_anything_starts() {
@@ -417,7 +414,7 @@ fn helm_gets_names_values_and_capabilities() {
          --values={\"a\":1}"
     );
     let inputs: Vec<_> = rendering.inputs.iter().map(|input| input.path.as_str()).collect();
-    assert_eq!(inputs, ["environments/eu.yaml", "shop", "shop/values-production.yaml"]);
+    assert_eq!(inputs, ["environments/eu.yaml", "shop"]);
 
     request.parameters.insert("valueFiles".to_owned(), vec!["https://example.com/v".into(), "../../x".into()].into());
     assert_eq!(errors(generator.render(&request)).len(), 2);

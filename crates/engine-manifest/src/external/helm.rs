@@ -16,6 +16,9 @@ use crate::parameters::Parameters;
 use crate::yaml::DuplicateKeys;
 use crate::{walk, yaml};
 
+/// As many dependencies are looked for; Helm complains about the rest itself.
+const MOST_DEPENDENCIES: usize = 1000;
+
 /// Renders directories that hold a `Chart.yaml` by `helm template`, which the embedder must allow.
 ///
 /// The chart and the value files are written to a private temporary directory. The program gets nothing of the
@@ -153,6 +156,7 @@ impl HelmGenerator {
     /// Helm would say that a dependency is missing, but not what to do about it here.
     fn check_dependencies(&self, tree: &dyn Tree, chart: &TreePath) -> Result<(), Problems> {
         let mut errors = Vec::new();
+        let vendored = vendored(tree, chart)?;
         // Charts of version 1 have their dependencies in a file of their own.
         for (name, required) in [("Chart.yaml", true), ("requirements.yaml", false)] {
             let file = chart.join(name)?;
@@ -170,9 +174,10 @@ impl HelmGenerator {
                 yaml::decode(&bytes).map_err(|error| vec![error]).and_then(|text| yaml::parse(&text, &self.yaml));
             match documents {
                 Ok(documents) => {
-                    for dependency in documents.iter().flat_map(|document| document.value.items(["dependencies"])) {
+                    let dependencies = documents.iter().flat_map(|document| document.value.items(["dependencies"]));
+                    for dependency in dependencies.take(MOST_DEPENDENCIES) {
                         let Some(name) = dependency.text(["name"]) else { continue };
-                        if !is_vendored(tree, chart, name)? {
+                        if !vendored.iter().any(|file| is_chart(file, name)) {
                             errors.push(missing_dependency(name, dependency).at(Place::file(file.clone())));
                         }
                     }
@@ -184,14 +189,16 @@ impl HelmGenerator {
     }
 }
 
-/// Whether a dependency is in `charts/`, as a directory or as a package.
-fn is_vendored(tree: &dyn Tree, chart: &TreePath, name: &str) -> Result<bool> {
+/// The names in `charts/`.
+fn vendored(tree: &dyn Tree, chart: &TreePath) -> Result<Vec<String>> {
     let charts = resolve(tree, &chart.join("charts")?)?;
-    let Some(charts) = charts.entry.filter(|entry| entry.kind == EntryKind::Directory) else { return Ok(false) };
-    Ok(tree.list(&charts.path)?.iter().any(|entry| {
-        let file = entry.path.file_name();
-        file == name || file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-') && rest.ends_with(".tgz"))
-    }))
+    let Some(charts) = charts.entry.filter(|entry| entry.kind == EntryKind::Directory) else { return Ok(Vec::new()) };
+    Ok(tree.list(&charts.path)?.iter().map(|entry| entry.path.file_name().to_owned()).collect())
+}
+
+/// Whether a file or directory in `charts/` is, by its name, this chart.
+fn is_chart(file: &str, name: &str) -> bool {
+    file == name || file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-') && rest.ends_with(".tgz"))
 }
 
 fn missing_dependency(name: &str, dependency: &Value) -> Error {

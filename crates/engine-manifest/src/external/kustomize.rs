@@ -28,6 +28,9 @@ const REFERENCES: [&str; 6] = ["resources", "bases", "components", "generators",
 const PATHS: [&str; 8] =
     ["path", "files", "envs", "env", "crds", "configurations", "patchesStrategicMerge", "resources"];
 
+/// More errors than anybody reads; finding their lines takes time.
+const MOST_ERRORS: usize = 100;
+
 /// Renders directories that hold a `kustomization.yaml` by an external program that the embedder allows: `kustomize`, or
 /// `kubectl` with its built-in copy.
 ///
@@ -173,40 +176,39 @@ impl Closure<'_> {
         if reference.contains('\n') {
             return Ok(());
         }
-        let place = place_of(reference, file, text);
         if reference.contains("://") || reference.starts_with("git@") {
-            self.report(remote(reference).at(place));
+            self.report(remote(reference), reference, file, text);
             return Ok(());
         }
-        let found = match directory.join(reference) {
-            Ok(path) => resolve(self.tree, &path),
-            Err(error) => Err(error),
+        let resolved = match directory.join(reference).and_then(|path| resolve(self.tree, &path)) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                self.report(error, reference, file, text);
+                return Ok(());
+            }
         };
-        match found {
-            Err(error) => self.report(error.at(place)),
-            Ok(resolved) => match resolved.entry.as_ref().map(|entry| (entry.kind, entry.path.clone())) {
-                Some((EntryKind::Directory, path)) => {
-                    workspace.add(resolved)?;
-                    todo.push(path);
-                }
-                Some((EntryKind::File, path)) => {
-                    workspace.add(resolved)?;
-                    // What generators and transformers are told to read may be a URL, too.
-                    if let Some((text, documents)) = self.read(&path)? {
-                        for document in &documents {
-                            self.refuse_nested(&document.value, &path, &text);
-                        }
+        match resolved.entry.as_ref().map(|entry| (entry.kind, entry.path.clone())) {
+            Some((EntryKind::Directory, path)) => {
+                workspace.add(resolved)?;
+                todo.push(path);
+            }
+            Some((EntryKind::File, path)) => {
+                workspace.add(resolved)?;
+                // What generators and transformers are told to read may be a URL, too.
+                if let Some((text, documents)) = self.read(&path)? {
+                    for document in &documents {
+                        self.refuse_nested(&document.value, &path, &text);
                     }
                 }
-                _ if reference.contains("?ref=") || reference.starts_with("github.com") => {
-                    self.report(remote(reference).at(place));
-                }
-                _ => self.report(
-                    Error::new(ErrorKind::NotFound, format!("there is no {reference:?} in the tree"))
-                        .at(place)
-                        .help("correct the path; nothing is fetched from elsewhere"),
-                ),
-            },
+            }
+            _ if reference.contains("?ref=") || reference.starts_with("github.com") => {
+                self.report(remote(reference), reference, file, text);
+            }
+            _ => {
+                let error = Error::new(ErrorKind::NotFound, format!("there is no {reference:?} in the tree"))
+                    .help("correct the path; nothing is fetched from elsewhere");
+                self.report(error, reference, file, text);
+            }
         }
         Ok(())
     }
@@ -229,14 +231,19 @@ impl Closure<'_> {
             Value::Array(items) => items.iter().for_each(|item| self.refuse_urls(item, file, text, is_path)),
             // `files` may be NAME=PATH.
             Value::String(path) if is_path && path.rsplit('=').chain([&**path]).any(is_url) => {
-                self.report(remote(path).at(place_of(path, file, text)));
+                self.report(remote(path), path, file, text);
             }
             _ => {}
         }
     }
 
-    /// Resources are looked at in two ways; the same line is reported once.
-    fn report(&mut self, error: Error) {
+    /// Places an error at the line that holds `needle`. Resources are looked at in two ways; the same line is reported
+    /// once.
+    fn report(&mut self, error: Error, needle: &str, file: &TreePath, text: &str) {
+        if self.errors.len() >= MOST_ERRORS {
+            return;
+        }
+        let error = error.at(place_of(needle, file, text));
         if !self.errors.iter().any(|known| known.place() == error.place() && known.message() == error.message()) {
             self.errors.push(error);
         }

@@ -9,6 +9,7 @@ use gitops_engine_core::{EntryKind, Error, ErrorKind, Input, Place, Tree, TreeEn
 use tempfile::TempDir;
 
 use crate::blocking::Cancel;
+use crate::inputs;
 use crate::limits::TreeLimits;
 use crate::links::{Resolved, resolve};
 
@@ -68,11 +69,9 @@ impl<'a> Workspace<'a> {
         Ok(path)
     }
 
-    /// What was read, sorted.
-    pub(super) fn into_inputs(mut self) -> Vec<Input> {
-        self.inputs.sort();
-        self.inputs.dedup();
-        std::mem::take(&mut self.inputs)
+    /// What was read.
+    pub(super) fn into_inputs(self) -> Vec<Input> {
+        inputs::pruned(self.inputs)
     }
 
     /// The error without the names of the private directory: they differ from run to run, and tell nobody anything.

@@ -209,7 +209,7 @@ impl<'o> Builder<'o> {
 
     fn open(&mut self, anchor: usize, at: Marker, content: Content) -> Result<(), Stop> {
         if self.wants_key() {
-            self.report(at, "a key must be a text, not a list or a map")?;
+            self.report(at, "a key must be a text, not a list or a map; if this is a template, render it first")?;
         } else {
             self.note_item(at);
         }
