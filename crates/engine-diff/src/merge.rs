@@ -90,7 +90,6 @@ impl Merge {
                         edits.set(key, cleaned(desired));
                     }
                 }
-                Some(_) if self.typed && is_allocated(key, desired) => {}
                 Some(live) => {
                     let last = last.and_then(|last| last.get(key));
                     if let Some(merged) = self.value(desired, last, live, shape.field(key)) {
@@ -281,15 +280,6 @@ fn is_kubectl_note(shape: Shape, key: &str) -> bool {
     shape.is_texts() && key == LAST_APPLIED
 }
 
-/// A request for an address or a port that the server chooses: what it chose is no drift.
-fn is_allocated(key: &str, desired: &Value) -> bool {
-    match desired {
-        Value::String(text) => text.is_empty() && key == "clusterIP",
-        Value::Int(0) => matches!(key, "nodePort" | "healthCheckNodePort"),
-        _ => false,
-    }
-}
-
 /// Maps from texts to something, which Go drops when they are empty. An empty struct behind a pointer (`emptyDir: {}`,
 /// `podSelector: {}`) stays and means something.
 fn is_dropped_map(key: &str) -> bool {
@@ -324,7 +314,6 @@ fn is_dropped_flag(key: &str) -> bool {
         key,
         "exclusiveMaximum"
             | "exclusiveMinimum"
-            | "globalDefault"
             | "hostIPC"
             | "hostNetwork"
             | "hostPID"

@@ -79,7 +79,7 @@ pub fn three_way(desired: &Manifest, last_applied: LastApplied<'_>, live: &Manif
     let mut bodies = vec![&*declared, &*theirs, desired.body(), live.body()];
     bodies.extend(last.as_deref());
     let mut mask = Mask::new(kind, &bodies);
-    let mut changes = changes(kind, &theirs, &predicted, &Scope { desired: &declared, status: false }, &mut mask);
+    let mut changes = changes(kind, &theirs, &predicted, &Scope { status: false }, &mut mask);
     if let Some(text) = live.managed_fields() {
         name_owners(&mut changes, &managed_fields(text));
     }

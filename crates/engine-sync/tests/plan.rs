@@ -279,6 +279,23 @@ fn hooks_run_when_there_is_something_to_sync_and_not_otherwise() {
 }
 
 #[test]
+fn drift_is_put_back_without_hooks_and_without_waiting_for_them() {
+    const ON: &[&str] = &["metadata", "annotations", "config.kubernetes.io/depends-on"];
+    let hook = support::hook(object("batch/v1", "Job", "shop", "migrate"), "Sync");
+    let config = with(object("v1", "ConfigMap", "shop", "settings"), &["data", "colour"], "blue");
+    let config = with(config, ON, "batch/namespaces/shop/Job/migrate");
+    let drifted = with(config.clone(), &["data", "colour"], "red");
+    let mut world = World::new().namespace("shop").declare(hook.clone()).declare(config.clone()).own(&config);
+    world.inventory.hooks = World::new().namespace("shop").declare(hook).plan().unwrap().hooks;
+    world.inventory.revision = Some(support::REVISION.into());
+    let world = world.put(live(&drifted));
+    assert_eq!(names(&world), ["update settings", "skip migrate"]);
+    let mut newer = world.clone();
+    newer.inventory.revision = Some("another".into());
+    assert_eq!(names(&newer), ["run migrate", "update settings"]);
+}
+
+#[test]
 fn a_hook_that_ran_in_this_operation_does_not_run_again() {
     let hook = support::hook(object("batch/v1", "Job", "shop", "migrate"), "PreSync");
     let config = object("v1", "ConfigMap", "shop", "settings");

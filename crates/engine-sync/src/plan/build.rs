@@ -19,7 +19,7 @@ pub fn questions(input: &PlanInput<'_>) -> Result<Vec<Question>, Problems> {
     let started = hooks::started(input);
     let survey = survey(input, started);
     Problems::check(survey.errors)?;
-    let hooks_run = survey.undecided.iter().any(|undecided| undecided.work) || survey.hooks_changed;
+    let hooks_run = runs_hooks(input, survey.hooks_changed, survey.undecided.iter().any(|undecided| undecided.work));
     let mut questions = Vec::new();
     for undecided in &survey.undecided {
         let ask = match &undecided.state {
@@ -53,6 +53,7 @@ pub fn questions(input: &PlanInput<'_>) -> Result<Vec<Question>, Problems> {
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
     let started = hooks::started(input);
     let survey = survey(input, started);
+    let hooks = survey.hooks;
     let mut errors = survey.errors;
     let mut notices = survey.notices;
     let mut steps = Vec::with_capacity(survey.undecided.len());
@@ -89,12 +90,17 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
     refreshes_inventory |= prunes.iter().any(|step| matches!(step.action, Action::Forget));
     steps.extend(prunes);
 
-    let work = survey.hooks_changed || steps.iter().any(|step| step.action.writes());
+    let work = steps.iter().any(|step| step.action.writes());
+    let hooks_run = runs_hooks(input, survey.hooks_changed, work);
     for object in &hook_objects {
         for phase in object.phases() {
-            if !work {
-                let reason = "the hook runs in each sync, and there is nothing to sync".to_owned();
-                steps.push(step(object, phase, Action::Skip, reason));
+            if !hooks_run {
+                let reason = if work {
+                    "the hook ran for this revision: only drift is put back"
+                } else {
+                    "the hook runs in each sync, and there is nothing to sync"
+                };
+                steps.push(step(object, phase, Action::Skip, reason.to_owned()));
                 continue;
             }
             match hooks::classify(input, object, phase, started) {
@@ -117,14 +123,14 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
     Ok(Plan {
         application: input.application.name.clone(),
         revision: input.desired.revision.clone(),
-        operation: (work && !hook_objects.is_empty()).then_some(started),
+        operation: (hooks_run && !hook_objects.is_empty()).then_some(started),
         steps: ordered.steps,
         barriers: ordered.barriers,
         edges: ordered.edges,
         waves: ordered.waves,
         guards,
         notices,
-        hooks: survey.hooks,
+        hooks,
         refreshes_inventory: refreshes_inventory || input.inventory.operation.is_some(),
     })
 }
@@ -152,6 +158,12 @@ struct Survey<'a> {
     hooks_changed: bool,
     notices: Vec<String>,
     errors: Vec<Error>,
+}
+
+/// Whether hooks run: in the sync of a new revision, and when they changed themselves. Drift of a revision that was
+/// brought about is put back without them, as in Argo CD's self-healing.
+fn runs_hooks(input: &PlanInput<'_>, hooks_changed: bool, work: bool) -> bool {
+    hooks_changed || work && input.inventory.revision.as_ref() != Some(&input.desired.revision)
 }
 
 /// Looks at every declared object once.

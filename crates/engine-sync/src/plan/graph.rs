@@ -1,7 +1,7 @@
 //! The graph: what waits for what, each edge with its cause.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 
 use gitops_engine_core::dialect::{Dependency, Phase};
@@ -12,7 +12,7 @@ use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 
 use super::order::{Provided, Slot, is_crd, kind_rank, provides, requires};
-use super::{Step, Wave};
+use super::{Action, Step, Wave};
 
 /// What has to be true of a node before one that waits for it may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,6 +140,9 @@ impl Builder {
         let mut errors = Vec::new();
         let mut providers: BTreeMap<(bool, Provided), Vec<usize>> = BTreeMap::new();
         let mut by_id: HashMap<&ObjectId, Vec<usize>> = HashMap::with_capacity(active.len());
+        // Declared and idle: a hook that has run, an object that is not applied. It is not waited for.
+        let idle: BTreeSet<_> =
+            steps.iter().filter(|step| matches!(step.action, Action::Skip)).map(|step| &step.object).collect();
         for &at in active {
             let step = &steps[at];
             by_id.entry(&step.object).or_default().push(at);
@@ -169,7 +172,7 @@ impl Builder {
             }
             for dependency in depends_on.get(&step.object).into_iter().flatten() {
                 let targets = by_id.get(&dependency.object).map(Vec::as_slice).unwrap_or_default();
-                let mut found = false;
+                let mut found = idle.contains(&dependency.object);
                 for &target in targets {
                     if !Slot::of(&steps[target]).prunes && (target != at || targets.len() == 1) {
                         found = true;

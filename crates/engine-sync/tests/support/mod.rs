@@ -12,6 +12,7 @@ use gitops_engine_sync::plan::{Plan, PlanInput, Predictions, Verdicts, plan, que
 use gitops_engine_sync::{Application, Question};
 
 pub const NOW: i64 = 1_800_000_000;
+pub const REVISION: &str = "0123456789abcdef";
 const APPLICATION: &str = "gitops-engine.dev/application";
 
 pub fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> Manifest {
@@ -150,13 +151,13 @@ impl World {
     }
 
     pub fn record_hook(&mut self, declared: &Manifest, key: &str) {
-        let mut operation = Operation::new("0123456789abcdef".into(), Timestamp::from_second(NOW - 60).unwrap());
+        let mut operation = Operation::new(REVISION.into(), Timestamp::from_second(NOW - 60).unwrap());
         operation.hooks.insert(key.to_owned(), HookRecord::new(declared.digest(), true));
         self.inventory.operation = Some(operation);
     }
 
     fn with_input<T>(&self, use_it: impl FnOnce(&PlanInput<'_>) -> T) -> T {
-        let desired = DesiredState::new("0123456789abcdef".into(), self.objects.clone());
+        let desired = DesiredState::new(REVISION.into(), self.objects.clone());
         use_it(&PlanInput {
             application: &self.application,
             desired: &desired,
