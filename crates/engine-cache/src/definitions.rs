@@ -21,7 +21,7 @@ pub(crate) struct Definitions {
 }
 
 pub(crate) fn is_definition(kind: &GroupKind) -> bool {
-    *kind == crd() || *kind == api_service()
+    kind.is("apiextensions.k8s.io", "CustomResourceDefinition") || kind.is("apiregistration.k8s.io", "APIService")
 }
 
 fn crd() -> GroupKind {

@@ -16,7 +16,8 @@ pub enum Retention {
     Index,
 }
 
-/// Decides how much of an object the cache keeps. Called for every object that arrives, outside of all locks.
+/// Decides how much of an object the cache keeps. Called for every object that arrives, outside of all locks. CRDs and
+/// APIServices are kept whole without asking: the cache follows them to learn which kinds there are.
 ///
 /// A closure `Fn(&Manifest) -> Retention` is one.
 pub trait Retain: Send + Sync {

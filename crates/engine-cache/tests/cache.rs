@@ -379,6 +379,23 @@ async fn what_a_controller_made_is_an_index_node_with_health() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rule_that_panics_costs_one_object() {
+    let api = Api::new();
+    let a = api.put(config_map("shop", "a", "1"));
+    let bad = api.put(config_map("shop", "bad", "1"));
+    let rule = |object: &Manifest| {
+        assert!(&*object.id().name != "bad", "as the script says");
+        Retention::Full
+    };
+    let cache = api.cache(CacheOptions::default().retain(rule)).await;
+    let now = cache.snapshot();
+    assert!(now.get(&a).is_some() && now.get(&bad).is_none());
+    assert!(matches!(coverage(&*now, "", "ConfigMap"), Some(Coverage::Broken(why)) if why.contains("panicked")));
+    let b = api.put(config_map("shop", "b", "1"));
+    until(&cache, "b", |now| now.get(&b).is_some()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn claims_belong_to_their_stateful_set_in_any_order() {
     let set = |templates: &[&str]| {
         let templates: Vec<_> = templates.iter().map(|name| json!({"metadata": {"name": name}})).collect();

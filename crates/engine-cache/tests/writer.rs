@@ -121,7 +121,6 @@ async fn the_outcomes_of_a_delete() {
             Ok(Deleted::Gone) => "gone".to_owned(),
             Ok(Deleted::Going(object)) => format!("going {}", object.is_some()),
             Ok(Deleted::NotFound) => "not found".to_owned(),
-            Ok(_) => unreachable!(),
             Err(fault) => format!("{:?}", fault.kind),
         }
     };

@@ -345,18 +345,30 @@ impl Ledger {
         }
     }
 
-    /// Lets an owner reference use the owner's own texts: a third of an index node.
+    /// Lets an object, its owners and its siblings use the same texts, whichever came first: a quarter of an index node.
     fn share_names(&self, object: &mut Arc<LiveObject>) {
-        let namespace = object.id.namespace.clone();
         let Some(object) = Arc::get_mut(object) else { return };
+        if let Some(known) = self.known_owner(&object.uid).filter(|known| known.name == object.id.name) {
+            object.id.name = known.name.clone();
+            object.uid = known.uid.clone();
+        }
         for owner in &mut object.owners {
             let id = |namespace| ObjectId { kind: owner.kind.clone(), namespace, name: owner.name.clone() };
-            let found = self.view.object(&id(namespace.clone())).or_else(|| self.view.object(&id(None)));
+            let found = self.view.object(&id(object.id.namespace.clone())).or_else(|| self.view.object(&id(None)));
             if let Some(found) = found.filter(|found| found.uid == owner.uid) {
-                *owner =
-                    OwnerReference { kind: found.id.kind.clone(), name: found.id.name.clone(), uid: found.uid.clone() };
+                owner.name = found.id.name.clone();
+                owner.uid = found.uid.clone();
+            } else if let Some(known) = self.known_owner(&owner.uid).filter(|known| known.name == owner.name) {
+                owner.name = known.name.clone();
+                owner.uid = known.uid.clone();
             }
         }
+    }
+
+    /// How the first known child of an owner spells it.
+    fn known_owner(&self, uid: &Uid) -> Option<&OwnerReference> {
+        let child = self.view.children.first_from(|child| child.owner < *uid)?;
+        child.object.owners.iter().find(|owner| owner.uid == *uid)
     }
 }
 
@@ -365,3 +377,6 @@ fn is_same(known: &LiveObject, new: &LiveObject) -> bool {
     let version = |object: &LiveObject| object.manifest.as_ref().map(|manifest| manifest.version().clone());
     known.resource_version == new.resource_version && known.uid == new.uid && version(known) == version(new)
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,6 +103,11 @@ impl<T: Ordered> Tree<T> {
         visit_from(&self.root, &below, &mut visit);
     }
 
+    /// The first entry that is not `below`.
+    pub(crate) fn first_from(&self, below: impl Fn(&T) -> bool) -> Option<&T> {
+        first_from(&self.root, &below)
+    }
+
     /// Visits all entries in order.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&T)) {
         self.visit_from(
@@ -204,6 +209,17 @@ fn merge<T: Clone>(children: &mut Vec<Arc<Node<T>>>, at: usize) {
     }
 }
 
+fn first_from<'a, T>(node: &'a Node<T>, below: &impl Fn(&T) -> bool) -> Option<&'a T> {
+    match node {
+        Node::Leaf(entries) => entries.get(entries.partition_point(|entry| below(entry))),
+        Node::Inner(children) => {
+            let start = children.partition_point(|child| below(child.first())).saturating_sub(1);
+            // All of the child before the first one that is not below may be below.
+            children[start..].iter().take(2).find_map(|child| first_from(child, below))
+        }
+    }
+}
+
 fn visit_from<T>(node: &Node<T>, below: &impl Fn(&T) -> bool, visit: &mut impl FnMut(&T) -> bool) -> bool {
     match node {
         Node::Leaf(entries) => entries[entries.partition_point(|entry| below(entry))..].iter().all(visit),
@@ -285,6 +301,7 @@ mod tests {
                     let end = model.range(key..).find(|(other, _)| **other >= key + 100).map_or(2000, |(other, _)| *other);
                     let expected: Vec<_> = model.range(key..=end).map(|(key, value)| (*key, *value)).collect();
                     prop_assert_eq!(range, expected);
+                    prop_assert_eq!(tree.first_from(|entry| entry.0 < key).map(|entry| entry.0), model.range(key..).next().map(|entry| *entry.0));
                 }
             }
         }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use gitops_engine_core::{LiveObject, ManagedFields, Manifest, ObjectId, ResourceType, Result};
+use gitops_engine_core::{
+    Error, ErrorKind, Health, LiveObject, ManagedFields, Manifest, ObjectId, ResourceType, Result,
+};
 use serde_json::value::RawValue;
 
+use crate::definitions::is_definition;
 use crate::index::Arrival;
 use crate::options::{CacheOptions, Retention};
 
@@ -34,18 +37,36 @@ impl Intake {
     pub(crate) fn object(&self, resource: &ResourceType, text: &[u8]) -> Result<Arrival> {
         let manifest = parse(resource, text)?;
         let (hint, named) = crate::infer::read(&manifest);
-        let retention = self.options.retain.retention(&manifest);
+        let (retention, health) = self.judge(&manifest)?;
         let mut object = LiveObject::from_manifest(manifest.clone())?;
         if object.owners.is_empty() {
             object.owners.extend(named);
         }
         if retention == Retention::Index {
-            let assessor = self.options.health.as_ref();
-            object.health = assessor.and_then(|assessor| assessor.assess(&manifest, (self.options.clock)()));
+            object.health = health;
             object.manifest = None;
         }
         object.owners.shrink_to_fit();
         Ok(Arrival { object: Arc::new(object), hint })
+    }
+
+    /// Asks the embedder's rules. One that panics, against its contract, costs this object and not the watch of the kind:
+    /// a watch that ended so would leave a picture that looks whole and is not.
+    fn judge(&self, manifest: &Manifest) -> Result<(Retention, Option<Health>)> {
+        if is_definition(&manifest.id().kind) {
+            // The cache itself reads them.
+            return Ok((Retention::Full, None));
+        }
+        let rules = || match self.options.retain.retention(manifest) {
+            Retention::Full => (Retention::Full, None),
+            Retention::Index => {
+                let assessor = self.options.health.as_ref();
+                (Retention::Index, assessor.and_then(|assessor| assessor.assess(manifest, (self.options.clock)())))
+            }
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(rules)).map_err(|_| {
+            Error::new(ErrorKind::Internal, "a rule for retention or health panicked").object(manifest.id().clone())
+        })
     }
 
     /// The identity of an object that is gone.
@@ -58,7 +79,7 @@ fn parse(resource: &ResourceType, text: &[u8]) -> Result<Manifest> {
     let manifest = Manifest::from_json(text, ManagedFields::Drop)?;
     if manifest.id().kind != resource.kind {
         let text = format!("the server sent a {} in a list of {}", manifest.id().kind, resource.kind);
-        return Err(gitops_engine_core::Error::new(gitops_engine_core::ErrorKind::Internal, text));
+        return Err(Error::new(ErrorKind::Internal, text));
     }
     Ok(manifest)
 }
