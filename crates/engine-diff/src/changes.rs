@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gitops_engine_core::{FieldChange, FieldPath, GroupKind, Key, PathElement, Value};
 
-use crate::desired::{LAST_APPLIED, is_server_metadata, is_type_meta};
+use crate::desired::{LAST_APPLIED, is_controlled, is_server_metadata, is_type_meta};
 use crate::mask::Mask;
 use crate::ownership::ManagerFields;
 use crate::quantity;
@@ -35,7 +35,9 @@ fn item_keys(item: &Value, keys: &[MergeKey]) -> Vec<(Arc<str>, Value)> {
 }
 
 /// Which fields a comparison leaves out.
-pub(crate) struct Scope {
+pub(crate) struct Scope<'a> {
+    /// The object that is to be applied: fields that it hands to a controller do not count.
+    pub(crate) desired: &'a Value,
     /// Whether `status` counts.
     pub(crate) status: bool,
 }
@@ -45,13 +47,16 @@ pub(crate) fn changes(
     kind: &GroupKind,
     before: &Value,
     after: &Value,
-    scope: &Scope,
+    scope: &Scope<'_>,
     mask: &mut Mask,
 ) -> Vec<FieldChange> {
     let mut walk = Walk { path: Vec::with_capacity(16), mask, found: Vec::new(), hidden: None };
     let shape = Shape::of(kind);
     walk.fields(Some(before), Some(after), shape, |key| {
-        !is_type_meta(key) && key != "metadata" && (scope.status || key != "status")
+        !is_type_meta(key)
+            && key != "metadata"
+            && (scope.status || key != "status")
+            && !is_controlled(kind, scope.desired, key)
     });
     let (before, after) = (before.get("metadata"), after.get("metadata"));
     let metadata = Key::new("metadata");

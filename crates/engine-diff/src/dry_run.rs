@@ -36,7 +36,8 @@ impl Mutations {
 pub fn compare(desired: &Manifest, live: &Manifest, predicted: &Manifest, mutations: &Mutations) -> Vec<FieldChange> {
     let kind = &desired.id().kind;
     let mut mask = Mask::new(kind, &[desired.body(), live.body(), predicted.body()]);
-    let scope = Scope { status: desired.get("status").is_some_and(|status| !status.is_null()) };
+    let status = desired.get("status").is_some_and(|status| !status.is_null());
+    let scope = Scope { desired: desired.body(), status };
     let mut changes = changes(kind, live.body(), predicted.body(), &scope, &mut mask);
     if changes.is_empty() {
         return changes;

@@ -16,10 +16,12 @@ mod desired;
 mod dry_run;
 mod mask;
 mod merge;
+mod note;
 mod ownership;
 mod projection;
 mod quantity;
 mod schema;
+mod server;
 mod summary;
 mod three_way;
 

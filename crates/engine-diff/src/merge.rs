@@ -9,6 +9,7 @@ use gitops_engine_core::{GroupKind, Key, Map, Value};
 use crate::desired::{LAST_APPLIED, is_controlled, is_server_metadata, is_type_meta};
 use crate::quantity;
 use crate::schema::{Items, ListType, Members, MergeKey, Shape, is_typed};
+use crate::server::{is_allocated, is_default, is_dropped_flag, is_dropped_map, is_dropped_number};
 
 /// How values of one kind compare.
 #[derive(Clone, Copy)]
@@ -90,6 +91,7 @@ impl Merge {
                         edits.set(key, cleaned(desired));
                     }
                 }
+                Some(_) if self.typed && is_allocated(key, desired) => {}
                 Some(live) => {
                     let last = last.and_then(|last| last.get(key));
                     if let Some(merged) = self.value(desired, last, live, shape.field(key)) {
@@ -278,87 +280,6 @@ enum Fate {
 /// kubectl's copy of what it applied is about an apply, not about the object.
 fn is_kubectl_note(shape: Shape, key: &str) -> bool {
     shape.is_texts() && key == LAST_APPLIED
-}
-
-/// Maps from texts to something, which Go drops when they are empty. An empty struct behind a pointer (`emptyDir: {}`,
-/// `podSelector: {}`) stays and means something.
-fn is_dropped_map(key: &str) -> bool {
-    matches!(
-        key,
-        "allocatable"
-            | "annotations"
-            | "binaryData"
-            | "capacity"
-            | "data"
-            | "default"
-            | "defaultRequest"
-            | "hard"
-            | "labels"
-            | "limits"
-            | "matchLabels"
-            | "max"
-            | "min"
-            | "nodeSelector"
-            | "overhead"
-            | "parameters"
-            | "podFixed"
-            | "requests"
-            | "stringData"
-            | "volumeAttributes"
-    )
-}
-
-/// Flags that Go drops when they are false. Behind a pointer (`automountServiceAccountToken: false`) a flag stays.
-fn is_dropped_flag(key: &str) -> bool {
-    matches!(
-        key,
-        "exclusiveMaximum"
-            | "exclusiveMinimum"
-            | "hostIPC"
-            | "hostNetwork"
-            | "hostPID"
-            | "insecureSkipTLSVerify"
-            | "nullable"
-            | "paused"
-            | "preserveUnknownFields"
-            | "publishNotReadyAddresses"
-            | "readOnly"
-            | "stdin"
-            | "stdinOnce"
-            | "tty"
-            | "uniqueItems"
-            | "unschedulable"
-            | "x-kubernetes-embedded-resource"
-            | "x-kubernetes-int-or-string"
-    )
-}
-
-/// Numbers that Go drops when they are 0. Behind a pointer (`ttlSecondsAfterFinished: 0`) a number stays.
-fn is_dropped_number(key: &str) -> bool {
-    matches!(key, "hostPort" | "initialDelaySeconds" | "minReadySeconds" | "nodePort" | "priority")
-}
-
-/// What the server fills into values that are taken whole: an environment variable's source, a claim template, the
-/// subjects of a role binding. Its Go types also write some empty fields.
-fn is_default(key: &str, value: &Value) -> bool {
-    match (key, value) {
-        (_, Value::Null | Value::Bool(false) | Value::Int(0)) => true,
-        (_, Value::String(text)) if text.is_empty() => true,
-        (_, Value::Array(items)) if items.is_empty() => true,
-        // An empty selector selects everything: it is no default.
-        (_, Value::Object(map)) if map.is_empty() => !key.ends_with("Selector") && key != "selector",
-        ("apiGroup", Value::String(text)) => &**text == "rbac.authorization.k8s.io",
-        ("apiVersion", Value::String(text)) => &**text == "v1",
-        ("divisor", Value::String(text)) => &**text == "0",
-        ("expirationSeconds", Value::Int(seconds)) => *seconds == 3600,
-        ("kind", Value::String(text)) => &**text == "PersistentVolumeClaim",
-        ("protocol", Value::String(text)) => &**text == "TCP",
-        ("scope", Value::String(text)) => &**text == "*",
-        ("status", Value::String(text)) => &**text == "True",
-        ("status", Value::Object(_)) => value.text(["phase"]) == Some("Pending"),
-        ("volumeMode", Value::String(text)) => &**text == "Filesystem",
-        _ => false,
-    }
 }
 
 /// What is left of a live value when what was declared before is taken out.

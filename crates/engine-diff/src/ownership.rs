@@ -74,9 +74,15 @@ impl FieldSet {
     }
 
     /// The part of a value that the set has: what an apply of its manager declared, as it is now.
-    pub fn project(&self, value: &Value) -> Option<Value> {
+    ///
+    /// Of a map or list that is owned as a whole nobody can tell which of its fields were declared and which the server
+    /// filled in. `true` stands in its place.
+    pub(crate) fn project(&self, value: &Value) -> Option<Value> {
         if self.inner.is_empty() {
-            return self.itself.then(|| value.clone());
+            return self.itself.then(|| match value {
+                Value::Object(_) | Value::Array(_) => Value::Bool(true),
+                scalar => scalar.clone(),
+            });
         }
         Some(match value {
             Value::Object(map) => Value::Object(

@@ -3,7 +3,7 @@
 use gitops_engine_core::{FieldChange, Manifest, Value};
 
 use crate::changes::{Scope, changes, name_owners};
-use crate::desired::{LAST_APPLIED, stored_form};
+use crate::desired::stored_form;
 use crate::mask::Mask;
 use crate::merge::Merge;
 use crate::ownership::managed_fields;
@@ -66,7 +66,7 @@ impl Forecast {
 /// ```
 pub fn three_way(desired: &Manifest, last_applied: LastApplied<'_>, live: &Manifest) -> Forecast {
     let kind = &desired.id().kind;
-    let last = last(last_applied, live);
+    let last = last(last_applied, desired, live);
     let last = last.as_ref().or(match last_applied {
         LastApplied::Given(value) => Some(value),
         _ => None,
@@ -79,7 +79,7 @@ pub fn three_way(desired: &Manifest, last_applied: LastApplied<'_>, live: &Manif
     let mut bodies = vec![&*declared, &*theirs, desired.body(), live.body()];
     bodies.extend(last.as_deref());
     let mut mask = Mask::new(kind, &bodies);
-    let mut changes = changes(kind, &theirs, &predicted, &Scope { status: false }, &mut mask);
+    let mut changes = changes(kind, &theirs, &predicted, &Scope { desired: &declared, status: false }, &mut mask);
     if let Some(text) = live.managed_fields() {
         name_owners(&mut changes, &managed_fields(text));
     }
@@ -95,13 +95,10 @@ pub fn two_way(desired: &Manifest, live: &Manifest) -> Forecast {
     three_way(desired, LastApplied::Unknown, live)
 }
 
-fn last(last_applied: LastApplied<'_>, live: &Manifest) -> Option<Value> {
+fn last(last_applied: LastApplied<'_>, desired: &Manifest, live: &Manifest) -> Option<Value> {
     match last_applied {
         LastApplied::Unknown | LastApplied::Given(_) => None,
-        LastApplied::Annotation => {
-            let text = live.annotation(LAST_APPLIED)?;
-            Value::from_json(text.as_bytes()).ok().filter(|last| matches!(last, Value::Object(_)))
-        }
+        LastApplied::Annotation => crate::note::last_applied(&desired.id().kind, desired.body(), live),
         LastApplied::Manager(manager) => {
             let managers = managed_fields(live.managed_fields()?);
             let applied = |entry: &&crate::ManagerFields| {
