@@ -1,8 +1,7 @@
 //! Git repositories as state stores, on gix: resolve, fetch, read trees without a checkout, history.
 
-#![allow(dead_code, reason = "servers come next")]
-
 mod changes;
+mod credentials;
 mod error;
 mod history;
 mod local;
@@ -10,11 +9,13 @@ mod location;
 mod odb;
 mod options;
 mod refs;
+mod remote;
 mod semver_range;
 mod store;
 mod tree;
 mod worker;
 pub mod write;
 
-pub use options::GitOptions;
+pub use credentials::{CredentialRequest, CredentialSource, Credentials};
+pub use options::{GitOptions, PlainTextCredentials, Proxy, Ssh};
 pub use store::GitStore;

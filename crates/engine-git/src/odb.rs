@@ -21,6 +21,9 @@ const PACK_SLOTS: u16 = 4096;
 /// Commits and directories larger than this are hostile: Git itself becomes unusable long before.
 pub(crate) const METADATA_LIMIT: u64 = 64 << 20;
 
+/// The largest single object that gix may unpack for us: a pack can claim any size in a few bytes.
+pub(crate) const ALLOCATION_LIMIT: usize = 1 << 30;
+
 pub(crate) struct Repo {
     shared: gix::ThreadSafeRepository,
     // Held only to take or return a handle, never while one works.
@@ -117,7 +120,9 @@ impl Repo {
 }
 
 pub(crate) fn options() -> gix::open::Options {
-    gix::open::Options::isolated().object_store_slots(gix::odb::store::init::Slots::Given(PACK_SLOTS))
+    gix::open::Options::isolated()
+        .object_store_slots(gix::odb::store::init::Slots::Given(PACK_SLOTS))
+        .config_overrides([format!("gitoxide.objects.allocLimit={ALLOCATION_LIMIT}")])
 }
 
 /// Refuses an object that is larger than `limit` before anything of that size is allocated.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use gitops_engine_core::{Error, ErrorKind, Result};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// The wish that a piece of work stops. Polled by computation, awaited by everything that waits for another side.
 #[derive(Debug, Default)]
@@ -58,21 +58,22 @@ impl Drop for TriggerOnDrop {
 /// Dropping the future, and passing the deadline, trigger the interrupt and return at once. The thread is expendable: it
 /// ends as soon as it looks at the interrupt, which waits for another side always do; nobody waits for it.
 pub(crate) async fn run<T: Send + 'static>(
-    deadline: Duration,
+    deadline: Instant,
     what: impl FnOnce() -> String,
     work: impl FnOnce(&Arc<Interrupt>) -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    let started = Instant::now();
     let interrupt = Arc::new(Interrupt::default());
     let _guard = TriggerOnDrop(Arc::clone(&interrupt));
     let span = tracing::Span::current();
     let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&interrupt)));
-    match tokio::time::timeout(deadline, task).await {
+    match tokio::time::timeout_at(deadline, task).await {
         Ok(Ok(result)) => result,
         Ok(Err(error)) if error.is_cancelled() => {
             Err(Error::new(ErrorKind::Cancelled, format!("{}: the runtime is shutting down", what())))
         }
         // What a panic says may hold data of the repository; it went to the panic hook and goes no further.
         Ok(Err(_)) => Err(Error::new(ErrorKind::Internal, format!("{}: the worker panicked", what()))),
-        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("{}: not done after {deadline:?}", what()))),
+        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("{}: not done after {:.1?}", what(), started.elapsed()))),
     }
 }

@@ -1,6 +1,9 @@
 //! What the tests share: a repository with a small history.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod git_server;
+pub(crate) mod upload_pack;
+
 use std::path::{Path, PathBuf};
 
 use gitops_engine_core::{Revision, Timestamp};
