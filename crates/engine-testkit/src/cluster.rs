@@ -87,7 +87,7 @@ impl Default for Builder {
                 job_duration: Duration::from_millis(5),
                 establish: Duration::from_millis(1),
                 body_limit: 3 * 1024 * 1024,
-                version: (1, 33),
+                version: (1, 36),
                 bookmark_every: Duration::from_secs(60),
             },
             start: None,
@@ -184,7 +184,7 @@ impl Builder {
         self
     }
 
-    /// The version that `/version` names. Default: 1.33.
+    /// The version that `/version` names. Default: 1.36.
     #[must_use]
     pub fn version(mut self, major: u32, minor: u32) -> Self {
         self.settings.version = (major, minor);

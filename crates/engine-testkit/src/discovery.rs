@@ -115,9 +115,11 @@ fn resources(state: &State, group: &str, version: &str) -> Result<Reply, ApiErro
         }
     }
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Ok(Reply::value(&json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list,
-    })))
+    let mut answer = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": list});
+    if !group.is_empty() {
+        answer["apiVersion"] = "v1".into();
+    }
+    Ok(Reply::value(&answer))
 }
 
 struct Subresource<'a> {
@@ -141,15 +143,18 @@ fn subresources<'a>(r: &'a Resource, version: &str) -> Vec<Subresource<'a>> {
     if r.is("", "serviceaccounts") {
         subs.push(sub("token", "TokenRequest", &["create"], Some(("authentication.k8s.io", "v1"))));
     }
-    if r.scale.is_some() {
-        subs.push(sub("scale", "Scale", &["get", "patch", "update"], Some(("autoscaling", "v1"))));
-    }
     let status = match r.crd.get(version) {
         Some(v) => v.status,
         None => r.status,
     };
+    if r.scale.is_some() {
+        subs.push(sub("scale", "Scale", &["get", "patch", "update"], Some(("autoscaling", "v1"))));
+    }
     if status {
         subs.push(sub("status", r.kind.as_str(), &["get", "patch", "update"], None));
+    }
+    if r.is_custom() {
+        subs.sort_by_key(|s| std::cmp::Reverse(s.name));
     }
     subs
 }

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    clock::{Now, seconds_since},
     json::{get, list_at, str_at},
     resources::Resource,
 };
@@ -83,8 +84,37 @@ fn columns(resource: &Resource) -> &'static [Column] {
     }
 }
 
+/// `5m30s`, the way kubectl shows ages.
+fn age(created: &str, now: Now) -> String {
+    if created.is_empty() {
+        return "<unknown>".to_owned();
+    }
+    let seconds = seconds_since(created, now).max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    let two = |a: i64, unit: &str, b: i64, small: &str| {
+        if b == 0 { format!("{a}{unit}") } else { format!("{a}{unit}{b}{small}") }
+    };
+    match () {
+        () if seconds < 120 => format!("{seconds}s"),
+        () if minutes < 10 => two(minutes, "m", seconds % 60, "s"),
+        () if hours < 3 => format!("{minutes}m"),
+        () if hours < 8 => two(hours, "h", minutes % 60, "m"),
+        () if hours < 48 => format!("{hours}h"),
+        () if days < 8 => two(days, "d", hours % 24, "h"),
+        () if days < 730 => format!("{days}d"),
+        () => two(days / 365, "y", days % 365, "d"),
+    }
+}
+
 /// A `Table` of these objects. Later events of a watch come without column definitions.
-pub(crate) fn of(resource: &Resource, version: &str, objects: &[&Value], revision: &str, definitions: bool) -> Value {
+pub(crate) fn of(
+    resource: &Resource,
+    version: &str,
+    objects: &[&Value],
+    revision: &str,
+    definitions: bool,
+    now: Now,
+) -> Value {
     let custom = resource.crd.get(version).map(|v| v.columns.as_slice()).unwrap_or_default();
     let builtin = columns(resource);
     let column = |name: &str, kind: &str, format: &str| json!({"name": name, "type": kind, "format": format, "description": "", "priority": 0});
@@ -93,7 +123,7 @@ pub(crate) fn of(resource: &Resource, version: &str, objects: &[&Value], revisio
     heads.extend(custom.iter().map(|c| column(str_at(c, &["name"]), str_at(c, &["type"]), str_at(c, &["format"]))));
     let own_age = custom.iter().any(|c| str_at(c, &["name"]).eq_ignore_ascii_case("age"));
     if !own_age {
-        heads.push(column("Age", "date", ""));
+        heads.push(column("Age", "string", ""));
     }
     let rows: Vec<Value> = objects
         .iter()
@@ -105,7 +135,7 @@ pub(crate) fn of(resource: &Resource, version: &str, objects: &[&Value], revisio
                 get(object, &path).cloned().unwrap_or(Value::Null)
             }));
             if !own_age {
-                cells.push(object["metadata"]["creationTimestamp"].clone());
+                cells.push(age(str_at(object, &["metadata", "creationTimestamp"]), now).into());
             }
             json!({
                 "cells": cells,

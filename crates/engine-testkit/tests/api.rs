@@ -25,7 +25,7 @@ async fn discovery_lists_groups_kinds_and_scopes() {
     assert_eq!(caps.scope, Scope::Namespaced);
     let (_, caps) = discovery.resolve_gvk(&GroupVersionKind::gvk("", "v1", "Namespace")).unwrap();
     assert_eq!(caps.scope, Scope::Cluster);
-    assert_eq!(client.apiserver_version().await.unwrap().minor, "33");
+    assert_eq!(client.apiserver_version().await.unwrap().minor, "36");
 
     let aggregated = Discovery::new(client).run_aggregated().await.unwrap();
     assert!(aggregated.resolve_gvk(&GroupVersionKind::gvk("batch", "v1", "CronJob")).is_some());

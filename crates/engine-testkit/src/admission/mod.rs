@@ -4,19 +4,30 @@ mod default;
 mod immutable;
 mod names;
 mod pod;
+mod prepare;
+mod typed;
 mod validate;
 
 use serde_json::Value;
 
 pub(crate) use default::default;
+pub(crate) use prepare::prepare;
 pub(crate) use validate::{validate_create, validate_update};
 
 use crate::{
-    apply::schema::Schema,
     crd,
+    resources::Resource,
     status::ApiError,
     write::{FieldValidation, Target},
 };
+
+/// Drops what encoding the object's Go type would not write. An applied configuration is read before that: an empty map
+/// in it is owned.
+pub(crate) fn omit_empty(resource: &Resource, body: &mut Value) {
+    if !resource.is_custom() {
+        typed::drop_empty(body, &resource.schema(&resource.storage_version));
+    }
+}
 
 /// Drops fields that the kind does not have; refuses them when strict, else returns warnings.
 pub(crate) fn decode(
@@ -31,7 +42,16 @@ pub(crate) fn decode(
                 crd::prune(body, schema, true, "", &mut unknown);
             }
         }
-        None => drop_unknown(body, &target.resource.schema(target.version), "", &mut unknown),
+        None => {
+            let schema = target.resource.schema(target.version);
+            if let Some(problem) = typed::mismatch(body, &schema) {
+                return Err(ApiError::bad_request(format!(
+                    "{} in version {:?} cannot be handled as a {}: {problem}",
+                    target.resource.kind, target.version, target.resource.kind
+                )));
+            }
+            typed::drop_unknown(body, &schema, "", &mut unknown);
+        }
     }
     if unknown.is_empty() || validation == FieldValidation::Ignore {
         return Ok(Vec::new());
@@ -40,37 +60,11 @@ pub(crate) fn decode(
     let messages: Vec<String> = unknown.iter().map(|f| format!("unknown field {f:?}")).collect();
     if validation == FieldValidation::Strict {
         let detail = format!("strict decoding error: {}", messages.join(", "));
-        let message = if target.resource.is_custom() {
-            detail
-        } else {
-            format!(
-                "{} in version {:?} cannot be handled as a {}: {detail}",
-                target.resource.kind, target.version, target.resource.kind
-            )
-        };
+        let message = format!(
+            "{} in version {:?} cannot be handled as a {}: {detail}",
+            target.resource.kind, target.version, target.resource.kind
+        );
         return Err(ApiError::bad_request(message));
     }
     Ok(messages)
-}
-
-fn drop_unknown(value: &mut Value, schema: &Schema, path: &str, unknown: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => map.retain(|name, v| {
-            let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            if schema.is_unknown_field(name) {
-                unknown.push(at);
-                return false;
-            }
-            drop_unknown(v, &schema.field(name).0, &at, unknown);
-            true
-        }),
-        Value::Array(list) => {
-            if let Schema::ListMap(items) = schema {
-                for (i, v) in list.iter_mut().enumerate() {
-                    drop_unknown(v, &items.item, &format!("{path}[{i}]"), unknown);
-                }
-            }
-        }
-        _ => {}
-    }
 }

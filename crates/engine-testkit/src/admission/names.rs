@@ -5,20 +5,17 @@
 pub(crate) enum Rule {
     Subdomain,
     Label,
-    Label1035,
     /// Anything that can stand in a path: RBAC.
     PathSegment,
 }
 
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-
 pub(crate) fn rule_for(group: &str, resource: &str) -> Rule {
     match (group, resource) {
         ("rbac.authorization.k8s.io", _) => Rule::PathSegment,
-        ("", "namespaces") => Rule::Label,
-        ("", "services") => Rule::Label1035,
+        // Since 1.36 a Service may start with a digit, like any label.
+        ("", "namespaces" | "services") => Rule::Label,
         _ => Rule::Subdomain,
     }
 }
@@ -35,10 +32,6 @@ pub(crate) fn complaint(name: &str, rule: Rule) -> Option<String> {
     let too_long = |limit: usize| (name.len() > limit).then(|| format!("must be no more than {limit} characters"));
     match rule {
         Rule::Label => too_long(63).or_else(|| (!is_label(name)).then(|| LABEL.to_owned())),
-        Rule::Label1035 => too_long(63).or_else(|| {
-            let ok = is_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase());
-            (!ok).then(|| LABEL_1035.to_owned())
-        }),
         Rule::Subdomain => too_long(253).or_else(|| (!name.split('.').all(is_label)).then(|| SUBDOMAIN.to_owned())),
         Rule::PathSegment => {
             if matches!(name, "." | "..") {
@@ -102,7 +95,6 @@ mod tests {
             ("-a", Rule::Subdomain, false),
             ("a..b", Rule::Subdomain, false),
             ("a.b", Rule::Label, false),
-            ("1svc", Rule::Label1035, false),
             ("system:node", Rule::PathSegment, true),
             ("a/b", Rule::PathSegment, false),
         ] {

@@ -138,6 +138,10 @@ pub(crate) fn validate(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
             } else if let Some(complaint) = names::complaint(name, names::Rule::Label) {
                 causes.push(Cause::invalid(format!("{at}.name"), &name.into(), complaint));
             }
+            let before = &list_at(spec, &[key])[..i];
+            if !name.is_empty() && before.iter().any(|c| str_at(c, &["name"]) == name) {
+                causes.push(Cause::duplicate(format!("{at}.name"), &name.into()));
+            }
             if str_at(container, &["image"]).is_empty() {
                 causes.push(Cause::required(format!("{at}.image"), ""));
             }

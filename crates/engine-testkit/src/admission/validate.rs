@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{immutable, names, pod};
 use crate::{
-    apply::merge,
     crd,
     json::{get, i64_at, list_at, map_at, str_at},
     status::{ApiError, Cause},
@@ -50,10 +49,10 @@ pub(crate) fn validate_update(target: &Target<'_>, before: &Value, after: &Value
             ));
         }
     }
-    immutable::check(target, before, after, &mut causes);
     if target.subresource.is_empty() || target.subresource == "scale" {
         common(target, after, &mut causes);
     }
+    immutable::check(target, before, after, &mut causes);
     finish(target, &causes)
 }
 
@@ -63,6 +62,17 @@ fn finish(target: &Target<'_>, causes: &[Cause]) -> Result<(), ApiError> {
 
 fn common(target: &Target<'_>, object: &Value, causes: &mut Vec<Cause>) {
     labels(object, "metadata", causes);
+    for (i, finalizer) in list_at(object, &["metadata", "finalizers"]).iter().enumerate() {
+        let name = finalizer.as_str().unwrap_or_default();
+        let standard = matches!(name, "orphan" | "foregroundDeletion" | "kubernetes");
+        if !standard && !name.contains(['/', '.']) && !target.resource.is_custom() {
+            causes.push(Cause::invalid(
+                format!("metadata.finalizers[{i}]"),
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
+        }
+    }
     for key in map_at(object, &["metadata", "annotations"]).into_iter().flatten().map(|(k, _)| k) {
         if let Some(complaint) = names::key_complaint(&key.to_lowercase()) {
             causes.push(Cause::invalid("metadata.annotations", &key.as_str().into(), complaint));
@@ -75,13 +85,6 @@ fn common(target: &Target<'_>, object: &Value, causes: &mut Vec<Cause>) {
             crd::validate(object, schema, "", causes);
         }
         return;
-    }
-    if let Err(e) = merge::validate(object, &target.resource.schema(&target.resource.storage_version))
-        && e.contains("duplicate")
-        && !target.resource.is("", "services")
-    {
-        let path = e.split(": duplicate").next().unwrap_or_default().trim_start_matches('.');
-        causes.push(Cause::duplicate(path, &path.into()));
     }
     match (&*target.resource.gr.group, &*target.resource.gr.resource) {
         ("", "pods") => pod::validate(&object["spec"], "spec", causes),
@@ -113,7 +116,7 @@ fn common(target: &Target<'_>, object: &Value, causes: &mut Vec<Cause>) {
             if list_at(object, &["spec", "rules"]).is_empty() && get(object, &["spec", "defaultBackend"]).is_none() =>
         {
             let detail = "either `defaultBackend` or `rules` must be specified";
-            causes.push(Cause::invalid("spec", &Value::Array(Vec::new()), detail));
+            causes.push(Cause::invalid("spec", &Value::Null, detail));
         }
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings")
             if str_at(object, &["roleRef", "name"]).is_empty() =>
@@ -145,7 +148,7 @@ fn workload(object: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid("spec.selector", &selector, "empty selector is invalid for deployment"));
     }
     let template = get(object, &["spec", "template"]).cloned().unwrap_or_default();
-    if !parsed.matches(&template) {
+    if get(object, &["spec", "selector"]).is_none() || !parsed.matches(&template) {
         let labels = get(&template, &["metadata", "labels"]).cloned().unwrap_or(Value::Null);
         causes.push(Cause::invalid(
             "spec.template.metadata.labels",
@@ -167,11 +170,8 @@ fn workload(object: &Value, causes: &mut Vec<Cause>) {
 fn job_restart_policy(template: &Value, path: &str, causes: &mut Vec<Cause>) {
     let policy = str_at(template, &["spec", "restartPolicy"]);
     if !matches!(policy, "OnFailure" | "Never") {
-        causes.push(if policy.is_empty() {
-            Cause::required(format!("{path}.spec.restartPolicy"), "valid values: \"OnFailure\", \"Never\"")
-        } else {
-            Cause::unsupported(format!("{path}.spec.restartPolicy"), &policy.into(), &["OnFailure", "Never"])
-        });
+        let detail = "valid values: \"OnFailure\", \"Never\"";
+        causes.push(Cause::required(format!("{path}.spec.restartPolicy"), detail));
     }
 }
 

@@ -180,7 +180,8 @@ impl Managed {
                     operation: who.operation,
                     api_version: who.api_version.to_owned(),
                     subresource: who.subresource.to_owned(),
-                    time: Some(time.to_owned()),
+                    // The scale subresource writes its entry by hand, and without a time.
+                    time: (who.subresource != "scale").then(|| time.to_owned()),
                     fields: taken,
                 }),
             }

@@ -110,10 +110,11 @@ pub(crate) fn validate(value: &Value, schema: &Schema) -> Result<(), String> {
                         _ => format!("v:{item}"),
                     };
                     let at = path.len();
-                    path.push_str(&super::fieldset::path_text(std::slice::from_ref(&key)));
+                    let shown = super::fieldset::path_text(std::slice::from_ref(&key));
                     if !seen.insert(key) {
-                        return Err(format!("{path}: duplicate entries for key"));
+                        return Err(format!("{path}: duplicate entries for key {shown}"));
                     }
+                    path.push_str(&shown);
                     walk(item, &items, path)?;
                     path.truncate(at);
                 }

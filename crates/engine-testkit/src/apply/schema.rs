@@ -18,12 +18,24 @@ pub(crate) enum Schema {
     Struct(Arc<Struct>),
     /// A map merged by key.
     Map(Arc<Schema>),
-    /// A map or list replaced as a whole.
-    Atomic,
+    /// A map replaced as a whole, and what its values are.
+    AtomicMap(Arc<Schema>),
+    /// A list replaced as a whole, and what its items are.
+    AtomicList(Arc<Schema>),
+    /// A plain value.
+    Scalar(Scalar),
     /// A list whose items are told apart by their value.
     Set,
     /// A list whose items are told apart by some of their fields.
     ListMap(Arc<ListMap>),
+}
+
+/// The type of a plain value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    String,
+    Number,
+    Boolean,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +73,7 @@ static BUILTIN: LazyLock<HashMap<&'static str, Struct>> = LazyLock::new(|| {
 });
 
 fn table_field(text: &'static str) -> (String, Field) {
-    let end = text.find(['[', '{', ':', '*', '+', '!']).unwrap_or(text.len());
+    let end = text.find(['[', '{', ':', '*', '+', '~']).unwrap_or(text.len());
     let (name, mut rest) = text.split_at(end);
     let always_present = rest.starts_with('+');
     rest = rest.strip_prefix('+').unwrap_or(rest);
@@ -69,11 +81,18 @@ fn table_field(text: &'static str) -> (String, Field) {
 }
 
 fn table_shape(text: &'static str) -> Schema {
-    if text.is_empty() || text == "*" {
-        return Schema::Unknown;
+    match text {
+        "~s" => return Schema::Scalar(Scalar::String),
+        "~n" => return Schema::Scalar(Scalar::Number),
+        "~b" => return Schema::Scalar(Scalar::Boolean),
+        "" | "*" => return Schema::Unknown,
+        _ => {}
     }
-    if text == "[]" || text == "{}" || text.ends_with('!') {
-        return Schema::Atomic;
+    if let Some(rest) = text.strip_prefix("[]") {
+        return Schema::AtomicList(Arc::new(table_shape(rest)));
+    }
+    if let Some(rest) = text.strip_prefix("{}") {
+        return Schema::AtomicMap(Arc::new(table_shape(rest)));
     }
     if text == "[set]" {
         return Schema::Set;
@@ -164,9 +183,9 @@ impl Schema {
                         .collect();
                     Self::ListMap(Arc::new(ListMap { keys, item: Self::from_openapi(items) }))
                 }
-                _ => Self::Atomic,
+                _ => Self::AtomicList(Arc::new(Self::Unknown)),
             },
-            _ if extension("x-kubernetes-map-type") == "atomic" => Self::Atomic,
+            _ if extension("x-kubernetes-map-type") == "atomic" => Self::AtomicMap(Arc::new(Self::Unknown)),
             _ => match (value.get("properties"), value.get("additionalProperties")) {
                 (Some(_), _) => Self::Struct(Arc::new(custom_struct(value))),
                 (None, Some(rest)) if rest.is_object() => Self::Map(Arc::new(Self::from_openapi(rest))),
@@ -177,7 +196,7 @@ impl Schema {
 
     pub(crate) fn is_atomic(&self) -> bool {
         match self {
-            Self::Atomic => true,
+            Self::AtomicMap(_) | Self::AtomicList(_) => true,
             Self::Struct(s) => s.resolve().atomic,
             _ => false,
         }
@@ -190,7 +209,7 @@ impl Schema {
                 Some(field) => (field.schema.clone(), true),
                 None => (Self::Unknown, false),
             },
-            Self::Map(item) => ((**item).clone(), false),
+            Self::Map(item) | Self::AtomicMap(item) => ((**item).clone(), false),
             _ => (Self::Unknown, false),
         }
     }
@@ -200,6 +219,37 @@ impl Schema {
         match self {
             Self::Struct(s) => s.resolve().fields.get(name).is_some_and(|f| f.always_present),
             _ => false,
+        }
+    }
+
+    /// The Go name of a built-in struct: `PodSpec`.
+    pub(crate) fn type_name(&self) -> Option<&'static str> {
+        match self {
+            Self::Struct(s) => s.named.map(|name| name.rsplit('.').next().unwrap_or(name)),
+            _ => None,
+        }
+    }
+
+    /// The structs that a value of this type always holds.
+    pub(crate) fn embedded_structs(&self) -> Vec<(&str, &Schema)> {
+        match self {
+            Self::Struct(s) => s
+                .resolve()
+                .fields
+                .iter()
+                .filter(|(_, f)| f.always_present && matches!(f.schema, Self::Struct(_)))
+                .map(|(name, f)| (name.as_str(), &f.schema))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the items of a list are.
+    pub(crate) fn item(&self) -> Schema {
+        match self {
+            Self::ListMap(list) => list.item.clone(),
+            Self::AtomicList(item) => (**item).clone(),
+            _ => Self::Unknown,
         }
     }
 
@@ -273,8 +323,7 @@ mod tests {
     fn the_table_has_no_dangling_reference() {
         for line in TABLE.lines().filter(|l| !l.starts_with('#')) {
             for field in line.split_whitespace().filter_map(|f| f.split_once(':')) {
-                let name = field.1.trim_end_matches('!');
-                assert!(BUILTIN_NAMES.contains(name), "{name} in {line}");
+                assert!(BUILTIN_NAMES.contains(field.1), "{} in {line}", field.1);
             }
         }
     }

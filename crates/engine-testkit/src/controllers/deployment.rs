@@ -4,9 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{
-    Decision, View, Write, condition, controller_reference, has_condition, replace_if_changed, set_condition, share,
-};
+use super::{Decision, View, Write, condition, controller_reference, has_condition, replace_if_changed, share};
 use crate::{
     clock::seconds_since,
     json::{self, get, i64_at, list_at, str_at},
@@ -209,14 +207,18 @@ fn show_status(
         new.into_iter().map(|n| status(&n.value, field)).chain(old.iter().map(|s| status(&s.value, field))).sum()
     };
     let (total, ready, available) = (sum("replicas"), sum("readyReplicas"), sum("availableReplicas"));
+    // What the ReplicaSets were asked for, not what they have.
+    let asked: i64 = new.into_iter().chain(old.iter().map(|s| &***s)).map(|s| replicas(&s.value)).sum();
     let updated = new.map_or(0, |n| status(&n.value, "replicas"));
-    let mut fresh = json!({"observedGeneration": i64_at(value, &["metadata", "generation"])});
+    let terminating = sum("terminatingReplicas");
+    let generation = i64_at(value, &["metadata", "generation"]);
+    let mut fresh = json!({"observedGeneration": generation, "terminatingReplicas": terminating});
     for (field, n) in [
         ("replicas", total),
         ("updatedReplicas", updated),
         ("readyReplicas", ready),
         ("availableReplicas", available),
-        ("unavailableReplicas", (wanted.max(total) - available).max(0)),
+        ("unavailableReplicas", (asked - available).max(0)),
     ] {
         if n > 0 {
             fresh[field] = n.into();
@@ -228,24 +230,13 @@ fn show_status(
     }
     let before = std::mem::replace(&mut after["status"], fresh);
     let enough = wanted - share(get(value, &["spec", "strategy", "rollingUpdate", "maxUnavailable"]), wanted, false);
-    if available >= enough {
-        set_condition(
-            after,
-            "Available",
-            "True",
-            "MinimumReplicasAvailable",
-            "Deployment has minimum availability.",
-            view.now,
-        );
+    let (status, reason, message) = if available >= enough {
+        ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     } else {
-        set_condition(
-            after,
-            "Available",
-            "False",
-            "MinimumReplicasUnavailable",
-            "Deployment does not have minimum availability.",
-            view.now,
-        );
+        ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
+    };
+    if !paused || progressing_is_known(value, new) {
+        put_condition(after, "Available", status, reason, message, false, view.now);
     }
     let complete = new.is_some() && updated == wanted && total == wanted && available == wanted;
     progress(view, deployment, after, &before, new, complete, paused, decision);
@@ -266,15 +257,7 @@ fn progress(
     let current = condition(&deployment.value, "Progressing").cloned();
     let reason = current.as_ref().map(|c| str_at(c, &["reason"]).to_owned()).unwrap_or_default();
     let touch = |after: &mut Value, status: &str, reason: &str, message: &str, update: bool| {
-        set_condition(after, "Progressing", status, reason, message, view.now);
-        let list = after["status"]["conditions"].as_array_mut();
-        if let Some(c) = list.and_then(|l| l.iter_mut().find(|c| str_at(c, &["type"]) == "Progressing")) {
-            let old = current.as_ref().map(|c| str_at(c, &["lastUpdateTime"]).to_owned()).filter(|t| !t.is_empty());
-            c["lastUpdateTime"] = match old {
-                Some(old) if !update => old.into(),
-                _ => view.now.rfc3339().into(),
-            };
-        }
+        put_condition(after, "Progressing", status, reason, message, update, view.now);
     };
     if paused {
         if !has_condition(&deployment.value, "Progressing", "Unknown") {
@@ -319,6 +302,41 @@ fn progress(
     }
     let left = (deadline - seconds_since(since, view.now)).clamp(1, deadline.max(1));
     decision.wake_at(view.now.elapsed + Duration::from_secs(left.unsigned_abs()));
+}
+
+/// A paused Deployment says that it is paused before it says anything else.
+fn progressing_is_known(value: &Value, new: Option<&Stored>) -> bool {
+    new.is_some() || condition(value, "Progressing").is_some()
+}
+
+/// Sets a condition as the deployment controller does: one that says something new goes to the end of the list, one that
+/// says the same stays as it is unless it is renewed.
+fn put_condition(
+    object: &mut Value,
+    kind: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    renew: bool,
+    now: crate::clock::Now,
+) {
+    let old = condition(object, kind).cloned();
+    let says_the_same = |c: &Value| str_at(c, &["status"]) == status && str_at(c, &["reason"]) == reason;
+    if old.as_ref().is_some_and(says_the_same) && !renew {
+        return;
+    }
+    let time = now.rfc3339();
+    let transition = match &old {
+        Some(c) if str_at(c, &["status"]) == status => str_at(c, &["lastTransitionTime"]).to_owned(),
+        _ => time.clone(),
+    };
+    let mut list = list_at(object, &["status", "conditions"]).to_vec();
+    list.retain(|c| str_at(c, &["type"]) != kind);
+    list.push(json!({
+        "type": kind, "status": status, "reason": reason, "message": message,
+        "lastUpdateTime": time, "lastTransitionTime": transition,
+    }));
+    json::set(object, &["status", "conditions"], list);
 }
 
 /// Whether the condition speaks of this ReplicaSet.

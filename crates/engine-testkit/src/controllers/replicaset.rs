@@ -38,9 +38,10 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, set: &Stored) -> Decis
                 .push(Write::Delete(ObjectKey::new(&gr, pod.namespace(), pod.name()), Propagation::Background));
         }
     }
+    let going = view.owned(set, "", "pods").iter().filter(|p| p.is_terminating()).count();
     let ready = pods.iter().filter(|p| is_ready(&p.value)).count();
     let mut value = set.value.clone();
-    let mut status = json!({"replicas": have, "observedGeneration": i64_at(&set.value, &["metadata", "generation"])});
+    let mut status = json!({"replicas": have, "observedGeneration": i64_at(&set.value, &["metadata", "generation"]), "terminatingReplicas": going});
     for (field, n) in [("fullyLabeledReplicas", pods.len()), ("readyReplicas", ready), ("availableReplicas", ready)] {
         if n > 0 {
             status[field] = n.into();

@@ -24,6 +24,7 @@ pub use server::Server;
 
 use self::{params::Params, route::Route};
 use crate::{
+    clock::Now,
     cluster::Inner,
     discovery,
     fault::Verdict,
@@ -131,6 +132,7 @@ pub(crate) struct Call {
     pub(crate) content_type: String,
     pub(crate) user_agent: String,
     pub(crate) body: Bytes,
+    pub(crate) now: Now,
 }
 
 async fn handle<B>(inner: Arc<Inner>, request: Request<B>) -> Result<Response<ResponseBody>, BoxError>
@@ -161,6 +163,7 @@ where
         params,
         path,
         body: bytes,
+        now: inner.clock.now(),
     };
     let (seq, verdict) = admit(&inner, &call, parts.method.as_str(), parts.uri.query().unwrap_or_default());
     if let Some(delay) = verdict.delay {
@@ -245,6 +248,10 @@ fn dispatch(inner: &Arc<Inner>, call: &Call) -> Result<Reply, ApiError> {
     }
     if route.too_long {
         return Err(ApiError::unknown_path());
+    }
+    if !inner.state.lock().registry.serves(&route.group, &route.version) {
+        // Nobody handles this prefix: not an answer of the API but of the server under it.
+        return Ok(Reply { status: StatusCode::NOT_FOUND, ..Reply::text("404 page not found\n") });
     }
     let resource = {
         let state = inner.state.lock();
@@ -354,7 +361,7 @@ fn review(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<R
 /// Reads a body as JSON or YAML, bounded in depth.
 fn decode_body(call: &Call) -> Result<Value, ApiError> {
     let value = match call.content_type.as_str() {
-        "application/vnd.kubernetes.protobuf" => return Err(unsupported(call)),
+        "application/vnd.kubernetes.protobuf" => return Err(unsupported()),
         "application/yaml" | "application/apply-patch+yaml" if !looks_like_json(&call.body) => {
             let text = std::str::from_utf8(&call.body).map_err(|e| ApiError::bad_request(e.to_string()))?;
             serde_saphyr::from_str::<Value>(text)
@@ -373,12 +380,11 @@ fn looks_like_json(body: &[u8]) -> bool {
     body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
 }
 
-fn unsupported(call: &Call) -> ApiError {
-    ApiError::unsupported_media_type(format!(
-        "the body of the request was in an unknown format ({}) - accepted media types include: application/json, \
+fn unsupported() -> ApiError {
+    ApiError::unsupported_media_type(
+        "the body of the request was in an unknown format - accepted media types include: application/json, \
          application/yaml",
-        call.content_type
-    ))
+    )
 }
 
 fn options(inner: &Inner, call: &Call) -> Result<Options, ApiError> {
@@ -413,7 +419,12 @@ fn options(inner: &Inner, call: &Call) -> Result<Options, ApiError> {
         ));
     }
     Ok(Options {
-        dry_run: call.params.dry_run()?,
+        dry_run: call.params.dry_run(match call.route.verb.as_str() {
+            "create" => "CreateOptions",
+            "update" => "UpdateOptions",
+            "patch" => "PatchOptions",
+            _ => "DeleteOptions",
+        })?,
         manager: manager.to_owned(),
         validation,
         force: call.params.flag("force"),
@@ -444,11 +455,9 @@ fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<R
         }
         "patch" => {
             let kind = patch::Kind::of(&call.content_type).ok_or_else(|| {
-                ApiError::unsupported_media_type(
-                    "the body of the request was in an unknown format - accepted media types include: \
-                     application/json-patch+json, application/merge-patch+json, \
-                     application/strategic-merge-patch+json, application/apply-patch+yaml",
-                )
+                let mut e = ApiError::unsupported_media_type("415: Unsupported Media Type");
+                e.details = Some(Value::Object(serde_json::Map::new()));
+                e
             })?;
             if options.force && kind != patch::Kind::Apply {
                 return Err(ApiError::invalid(
@@ -478,7 +487,7 @@ fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<R
 fn check_json(call: &Call) -> Result<(), ApiError> {
     match call.content_type.as_str() {
         "" | "application/json" | "application/yaml" => Ok(()),
-        _ => Err(unsupported(call)),
+        _ => Err(unsupported()),
     }
 }
 
@@ -518,8 +527,8 @@ fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Reply
         Outcome::Value(v) if is_status || !call.route.subresource.is_empty() => {
             serde_json::to_vec(v).unwrap_or_default().into()
         }
-        Outcome::Value(v) => show::value(resource, &call.route.version, &call.accept, v),
-        Outcome::Stored(s) => show::object(resource, &call.route.version, &call.accept, s),
+        Outcome::Value(v) => show::value(resource, &call.route.version, &call.accept, v, call.now),
+        Outcome::Stored(s) => show::object(resource, &call.route.version, &call.accept, s, call.now),
     };
     let mut reply = Reply::json(status, body);
     reply.warnings.clone_from(&answer.warnings);

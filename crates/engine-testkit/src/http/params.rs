@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::status::ApiError;
+use crate::status::{About, ApiError, Cause};
 
 /// Decoded query parameters, in order.
 #[derive(Debug, Clone, Default)]
@@ -45,13 +45,15 @@ impl Params {
         }
     }
 
-    pub(crate) fn dry_run(&self) -> Result<bool, ApiError> {
+    /// `options` is the type that the parameter belongs to, for the error.
+    pub(crate) fn dry_run(&self, options: &str) -> Result<bool, ApiError> {
         match self.get("dryRun") {
             None => Ok(false),
             Some("All") => Ok(true),
-            Some(other) => {
-                Err(ApiError::bad_request(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\"")))
-            }
+            Some(other) => Err(ApiError::invalid(
+                About { group: "meta.k8s.io", resource: options, name: "" },
+                &[Cause::unsupported("dryRun", &serde_json::json!([other]), &["All"])],
+            )),
         }
     }
 }

@@ -33,7 +33,10 @@ pub(super) fn get(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> 
             Ok(Reply::value(&scale::get(&target, &stored)?))
         }
         "log" => Ok(Reply::text("")),
-        _ => Ok(Reply::json(StatusCode::OK, show::object(resource, &call.route.version, &call.accept, &stored))),
+        _ => Ok(Reply::json(
+            StatusCode::OK,
+            show::object(resource, &call.route.version, &call.accept, &stored, call.now),
+        )),
     }
 }
 
@@ -47,7 +50,7 @@ pub(super) struct Selection {
 impl Selection {
     pub(super) fn parse(resource: &Resource, call: &Call) -> Result<Self, ApiError> {
         let labels = LabelSelector::parse(call.params.get("labelSelector").unwrap_or_default())
-            .map_err(|e| ApiError::bad_request(format!("unable to parse labelSelector: {e}")))?;
+            .map_err(ApiError::bad_request)?;
         let supported = |field: &str| selectable(resource, field);
         let fields = FieldSelector::parse(call.params.get("fieldSelector").unwrap_or_default(), &supported)
             .map_err(ApiError::bad_request)?;
@@ -129,10 +132,10 @@ pub(super) fn revision(text: Option<&str>) -> Result<Option<u64>, ApiError> {
     match text {
         None => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| {
-            ApiError::invalid(
-                About { group: "", resource: "", name: "" },
-                &[crate::status::Cause::invalid("resourceVersion", &text.into(), "strconv.ParseUint: invalid syntax")],
-            )
+            ApiError::bad_request(format!(
+                "invalid resource version: resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing \
+                 {text:?}: invalid syntax"
+            ))
         }),
     }
 }
@@ -142,7 +145,7 @@ pub(super) fn too_large(asked: u64, current: u64) -> ApiError {
     let mut e = ApiError::new(
         StatusCode::GATEWAY_TIMEOUT,
         "Timeout",
-        format!("Too large resource version: {asked}, current: {current}"),
+        format!("Timeout: Too large resource version: {asked}, current: {current}"),
     );
     e.details =
         Some(json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}));
@@ -166,7 +169,7 @@ pub(super) fn list(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) ->
     }
     if form == show::Form::Table {
         let objects: Vec<&Value> = page.items.iter().map(|s| &s.value).collect();
-        let mut table = table::of(resource, version, &objects, &shown_revision.to_string(), true);
+        let mut table = table::of(resource, version, &objects, &shown_revision.to_string(), true, call.now);
         table["metadata"] = metadata;
         return Ok(Reply::value(&table));
     }
@@ -232,8 +235,13 @@ fn page(
     let exact = match (call.params.get("resourceVersionMatch"), asked) {
         (Some("Exact"), Some(v)) => Some(v),
         (Some("Exact"), None) => {
-            return Err(ApiError::bad_request(
-                "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+            let detail = match call.params.get("resourceVersion") {
+                None => "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                Some(_) => "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+            };
+            return Err(ApiError::invalid(
+                About { group: "meta.k8s.io", resource: "ListOptions", name: "" },
+                &[crate::status::Cause::forbidden("resourceVersionMatch", detail)],
             ));
         }
         (Some("NotOlderThan"), _) => None,

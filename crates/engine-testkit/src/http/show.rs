@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::{resources::Resource, store::Stored, table};
+use crate::{clock::Now, resources::Resource, store::Stored, table};
 
 /// What the client asked for with `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,39 +41,43 @@ fn metadata_only(value: &Value) -> Value {
 }
 
 /// One stored object.
-pub(crate) fn object(resource: &Resource, version: &str, accept: &str, stored: &Stored) -> Bytes {
+pub(crate) fn object(resource: &Resource, version: &str, accept: &str, stored: &Stored, now: Now) -> Bytes {
     if Form::of(accept) == Form::Whole && version == resource.storage_version {
         return stored.bytes();
     }
-    value(resource, version, accept, &stored.value)
+    value(resource, version, accept, &stored.value, now)
 }
 
 /// One object that is not stored.
-pub(crate) fn value(resource: &Resource, version: &str, accept: &str, value: &Value) -> Bytes {
+pub(crate) fn value(resource: &Resource, version: &str, accept: &str, value: &Value, now: Now) -> Bytes {
     let shown = match Form::of(accept) {
         Form::Whole => match resource.shown_at(value, version) {
             Some(v) => v,
             None => return serde_json::to_vec(value).unwrap_or_default().into(),
         },
         Form::Metadata => metadata_only(value),
-        Form::Table => table::of(
-            resource,
-            version,
-            &[value],
-            value["metadata"]["resourceVersion"].as_str().unwrap_or_default(),
-            true,
-        ),
+        Form::Table => {
+            let revision = value["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+            table::of(resource, version, &[value], revision, true, now)
+        }
     };
     serde_json::to_vec(&shown).unwrap_or_default().into()
 }
 
 /// The object of a watch event.
-pub(crate) fn event_object(resource: &Resource, version: &str, form: Form, stored: &Stored, first: bool) -> Bytes {
+pub(crate) fn event_object(
+    resource: &Resource,
+    version: &str,
+    form: Form,
+    stored: &Stored,
+    first: bool,
+    now: Now,
+) -> Bytes {
     let shown = match form {
         Form::Whole if version == resource.storage_version => return stored.bytes(),
         Form::Whole => resource.shown_at(&stored.value, version).unwrap_or(Value::Null),
         Form::Metadata => metadata_only(&stored.value),
-        Form::Table => table::of(resource, version, &[&stored.value], "", first),
+        Form::Table => table::of(resource, version, &[&stored.value], "", first, now),
     };
     serde_json::to_vec(&shown).unwrap_or_default().into()
 }

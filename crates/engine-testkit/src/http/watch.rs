@@ -127,7 +127,14 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
 
 impl Watch {
     fn line(&mut self, kind: &str, stored: &Stored) -> Bytes {
-        let object = show::event_object(&self.resource, &self.version, self.form, stored, !self.rows_sent);
+        let object = show::event_object(
+            &self.resource,
+            &self.version,
+            self.form,
+            stored,
+            !self.rows_sent,
+            self.inner.clock.now(),
+        );
         self.rows_sent = true;
         let mut out = Vec::with_capacity(object.len() + 40);
         out.extend_from_slice(b"{\"type\":\"");

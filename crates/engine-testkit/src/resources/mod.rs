@@ -79,7 +79,9 @@ impl Resource {
     }
 
     pub(crate) fn verbs(&self) -> &'static [&'static str] {
-        if self.stored {
+        if self.is_custom() {
+            &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+        } else if self.stored {
             &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
         } else {
             &["create"]

@@ -156,7 +156,9 @@ impl FieldSelector {
             };
             let field = field.trim();
             if !supported(field) {
-                return Err(format!("field label not supported: {field}"));
+                return Err(format!(
+                    "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                ));
             }
             fields.push((field.split('.').map(str::to_owned).collect(), value.trim().to_owned(), equal));
         }

@@ -21,7 +21,9 @@ pub(crate) fn create(
 ) -> Result<Answer, ApiError> {
     check_identity(&target, &mut body)?;
     if !json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() {
-        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+        // An unwrapped error of the storage on a real server, and so without a reason.
+        let message = "resourceVersion should not be set on objects to be created";
+        return Err(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message));
     }
     let mut name = json::str_at(&body, &["metadata", "name"]).to_owned();
     if name.is_empty() && !json::str_at(&body, &["metadata", "generateName"]).is_empty() {
@@ -34,6 +36,7 @@ pub(crate) fn create(
 
     let warnings = admission::decode(&target, &mut body, options.validation)?;
     to_storage(&target, &mut body);
+    admission::omit_empty(target.resource, &mut body);
     if target.resource.status {
         json::remove(&mut body, &["status"]);
     }
@@ -44,17 +47,7 @@ pub(crate) fn create(
         json::remove(&mut body, &["metadata", field]);
     }
     json::remove(&mut body, &["metadata", "managedFields"]);
-    admission::default(state, resource, &mut body, None);
-    admission::validate_create(&target, &body)?;
-    if state.store.get(&resource.gr, target.namespace, &name).is_some() {
-        return Err(ApiError::already_exists(target.about()));
-    }
-    let uid = state.seed.uid();
-    json::set(&mut body, &["metadata", "uid"], uid);
-    json::set(&mut body, &["metadata", "creationTimestamp"], options.now.rfc3339());
-    if has_generation(resource) {
-        json::set(&mut body, &["metadata", "generation"], 1);
-    }
+    admission::default(resource, &mut body, None);
     let api_version = resource.api_version(target.version);
     let managed = applied.unwrap_or_else(|| {
         let mut managed = Managed::default();
@@ -63,6 +56,16 @@ pub(crate) fn create(
         managed.update(&nothing, &body, &resource.schema(target.version), &who, &options.now.rfc3339());
         managed
     });
+    json::set(&mut body, &["metadata", "uid"], state.seed.uid());
+    json::set(&mut body, &["metadata", "creationTimestamp"], options.now.rfc3339());
+    if has_generation(resource) {
+        json::set(&mut body, &["metadata", "generation"], 1);
+    }
+    admission::prepare(state, resource, &mut body, None);
+    admission::validate_create(&target, &body)?;
+    if state.store.get(&resource.gr, target.namespace, &name).is_some() {
+        return Err(ApiError::already_exists(target.about()));
+    }
     managed.write(&mut body);
     let outcome = if options.dry_run {
         Outcome::Value(body)

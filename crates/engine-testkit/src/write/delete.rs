@@ -53,7 +53,7 @@ impl DeleteOptions {
                     &[crate::status::Cause::unsupported(
                         "propagationPolicy",
                         &other.into(),
-                        &["Background", "Foreground", "Orphan"],
+                        &["Foreground", "Background", "Orphan", "nil"],
                     )],
                 ));
             }
@@ -65,7 +65,7 @@ impl DeleteOptions {
             propagation,
             grace: i64_at(body, &["gracePeriodSeconds"])
                 .or_else(|| params.get("gracePeriodSeconds").and_then(|v| v.parse().ok())),
-            dry_run: in_body || params.dry_run()?,
+            dry_run: in_body || params.dry_run("DeleteOptions")?,
         })
     }
 }
@@ -82,14 +82,21 @@ pub(crate) fn delete(
         .get(&target.resource.gr, target.namespace, target.name)
         .cloned()
         .ok_or_else(|| ApiError::not_found(target.about()))?;
-    for (name, wanted, have) in [
-        ("UID", &delete.uid, before.uid()),
-        ("ResourceVersion", &delete.resource_version, str_at(&before.value, &["metadata", "resourceVersion"])),
+    for (name, wanted, have, hint) in [
+        ("UID", &delete.uid, before.uid(), "The object might have been deleted and then recreated"),
+        (
+            "ResourceVersion",
+            &delete.resource_version,
+            str_at(&before.value, &["metadata", "resourceVersion"]),
+            "The object might have been modified",
+        ),
     ] {
         if let Some(wanted) = wanted.as_deref().filter(|w| *w != have) {
             return Err(ApiError::conflict(
-                target.about(),
-                format!("Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {have}"),
+                target.about_kind(),
+                format!(
+                    "the {name} in the precondition ({wanted}) does not match the {name} in record ({have}). {hint}"
+                ),
             ));
         }
     }

@@ -114,14 +114,28 @@ pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<()
         body["apiVersion"] = wanted.as_str().into();
     } else if kind.is_empty() {
         return Err(ApiError::bad_request("Object 'Kind' is missing"));
-    } else if kind != target.resource.kind {
+    } else if api_version != wanted && !target.resource.is_custom() {
         return Err(ApiError::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for version {wanted:?}",
-            target.version, target.resource.kind
+            "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for version \
+             {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
+            api_version.rsplit('/').next().unwrap_or_default(),
+            target.resource.kind
         )));
-    } else if api_version != wanted {
+    } else if kind != target.resource.kind && !target.resource.is_custom() {
+        let hub = match &*target.resource.gr.group {
+            "" => "core",
+            group => group.split('.').next().unwrap_or(group),
+        };
         return Err(ApiError::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
+            "{kind} in version {:?} cannot be handled as a {own}: converting ({}.{kind}) to ({hub}.{own}): unknown conversion",
+            target.version,
+            target.version,
+            own = target.resource.kind
+        )));
+    } else if kind != target.resource.kind || api_version != wanted {
+        return Err(ApiError::bad_request(format!(
+            "the API version and kind in the data ({api_version}, {kind}) do not match the expected ones ({wanted}, {})",
+            target.resource.kind
         )));
     }
     for field in ["metadata", "spec", "status"] {

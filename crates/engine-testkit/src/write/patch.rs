@@ -117,6 +117,7 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     if !json::list_at(&config, &["metadata", "managedFields"]).is_empty() {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
+    let sent_namespace = json::str_at(&config, &["metadata", "namespace"]).to_owned();
     check_identity(&target, &mut config)?;
     let name = json::str_at(&config, &["metadata", "name"]);
     if !name.is_empty() && name != target.name {
@@ -155,10 +156,11 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     }
     let schema = resource.schema(target.version);
     merge::validate(&owned, &schema).map_err(|e| {
-        ApiError::internal(format!(
-            "failed to create typed patch object ({}/{}; {}, Kind={}): {e}",
-            target.namespace, target.name, api_version, resource.kind
-        ))
+        let message = format!(
+            "failed to create typed patch object ({sent_namespace}/{}; {api_version}, Kind={}): {e}",
+            target.name, resource.kind
+        );
+        ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message)
     })?;
     let nothing = Value::Object(Map::new());
     let live = before.as_ref().map_or(&nothing, |b| &b.value);
@@ -286,31 +288,39 @@ fn strategic_list(mut old: Vec<Value>, patch: &[Value], schema: &Schema) -> Resu
         }
         return Ok(old);
     }
-    let (Some(key), Schema::ListMap(list)) = (merge_key(schema), schema) else {
-        return Ok(patch.to_vec());
-    };
+    let (Some(key), Schema::ListMap(list)) = (merge_key(schema), schema) else { return Ok(patch.to_vec()) };
     if patch.iter().any(|p| json::str_at(p, &["$patch"]) == "replace") {
         return Ok(patch.iter().filter(|p| p.get("$patch").is_none()).cloned().collect());
     }
+    let live = old.clone();
+    let mut patched = Vec::new();
     for item in patch {
-        let Some(fields) = item.as_object() else {
-            return Ok(patch.to_vec());
-        };
+        let Some(fields) = item.as_object() else { return Ok(patch.to_vec()) };
         let Some(id) = fields.get(key) else {
-            return Err(ApiError::bad_request(format!("map: {item} does not contain declared merge key: {key}")));
+            let message = format!("map: {item} does not contain declared merge key: {key}");
+            return Err(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message));
         };
         let at = old.iter().position(|o| o.get(key) == Some(id));
-        if fields.get("$patch").and_then(Value::as_str) == Some("delete") {
-            old.retain(|o| o.get(key) != Some(id));
-        } else if let Some(at) = at {
-            strategic(&mut old[at], fields, &list.item)?;
-        } else {
-            let mut fresh = Value::Object(Map::new());
-            strategic(&mut fresh, fields, &list.item)?;
-            old.push(fresh);
+        let mut merged = at.map_or_else(|| Value::Object(Map::new()), |at| old.remove(at));
+        if fields.get("$patch").and_then(Value::as_str) != Some("delete") {
+            strategic(&mut merged, fields, &list.item)?;
+            patched.push(merged);
         }
     }
-    Ok(old)
+    // Items that the patch names keep the order of the live list among those that it does not name; new ones stay where
+    // the patch has them.
+    let rank = |v: &Value| live.iter().position(|o| o.get(key) == v.get(key));
+    let mut from = 0;
+    for item in old {
+        let at = (from..patched.len()).find(|i| match (rank(&patched[*i]), rank(&item)) {
+            (Some(other), Some(mine)) => other > mine,
+            _ => false,
+        });
+        let at = at.unwrap_or(patched.len());
+        patched.insert(at, item);
+        from = at + 1;
+    }
+    Ok(patched)
 }
 
 fn ordered(list: Vec<Value>, order: Option<&Vec<Value>>, schema: &Schema) -> Vec<Value> {

@@ -38,7 +38,7 @@ pub(crate) fn update(
         .ok_or_else(|| ApiError::not_found(target.about()))?;
     if json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.is_custom() {
         return Err(ApiError::invalid(
-            target.about_kind(),
+            target.about(),
             &[Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update")],
         ));
     }
@@ -52,7 +52,13 @@ pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) 
     if !uid.is_empty() && uid != before.uid() {
         return Err(ApiError::conflict(
             target.about(),
-            format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", before.uid()),
+            format!(
+                "StorageError: invalid object, Code: 4, Key: /registry/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
+                 Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                target.resource.gr.resource,
+                crate::store::key(target.namespace, target.name).trim_start_matches('/'),
+                before.uid()
+            ),
         ));
     }
     let version = json::str_at(body, &["metadata", "resourceVersion"]);
@@ -101,6 +107,7 @@ pub(crate) fn finish(
     let old = &before.value;
     let warnings = admission::decode(&target, &mut after, options.validation)?;
     to_storage(&target, &mut after);
+    admission::omit_empty(resource, &mut after);
     let sent_managed = json::get(&after, &["metadata", "managedFields"]).cloned();
     match target.subresource {
         "status" | "approval" => {
@@ -128,13 +135,8 @@ pub(crate) fn finish(
             }
         }
     }
-    admission::default(state, resource, &mut after, Some(old));
-    admission::validate_update(&target, old, &after)?;
+    admission::default(resource, &mut after, Some(old));
 
-    let generation = json::i64_at(old, &["metadata", "generation"]);
-    if has_generation(resource) && generation_part(resource, old) != generation_part(resource, &after) {
-        json::set(&mut after, &["metadata", "generation"], generation.unwrap_or(0) + 1);
-    }
     let managed = match applied {
         Some(managed) => managed,
         None => {
@@ -149,10 +151,16 @@ pub(crate) fn finish(
             managed
         }
     };
+    admission::prepare(state, resource, &mut after, Some(old));
+    admission::validate_update(&target, old, &after)?;
+    let generation = json::i64_at(old, &["metadata", "generation"]);
+    if has_generation(resource) && generation_part(resource, old) != generation_part(resource, &after) {
+        json::set(&mut after, &["metadata", "generation"], generation.unwrap_or(0) + 1);
+    }
     json::remove(&mut after, &["metadata", "managedFields"]);
     managed.write(&mut after);
     json::copy(old, &mut after, &["metadata", "resourceVersion"]);
-    if after == *old {
+    if without_times(&after) == without_times(old) {
         return Ok(Answer { outcome: Outcome::Stored(before.clone()), created: false, warnings });
     }
     if options.dry_run {
@@ -167,6 +175,16 @@ pub(crate) fn finish(
         state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
     }
     Ok(Answer { outcome: Outcome::Stored(stored), created: false, warnings })
+}
+
+/// The object without the times of its managed fields: a write that would only renew those is none.
+fn without_times(object: &Value) -> Value {
+    let mut object = object.clone();
+    let entries = object.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten() {
+        json::remove(entry, &["time"]);
+    }
+    object
 }
 
 /// Whether a deleted object has nothing left to wait for.

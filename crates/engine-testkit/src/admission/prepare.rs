@@ -1,0 +1,166 @@
+//! What the server itself puts into an object after it knows who owns which field: addresses, selectors, finalizers,
+//! first statuses. Nobody owns these fields.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    json::{self, default as fill, get, list_at, str_at},
+    resources::Resource,
+    state::State,
+};
+
+/// Completes an object; `before` is the stored one on an update.
+pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
+    match (&*resource.gr.group, &*resource.gr.resource) {
+        ("", "services") => service(state, object, before),
+        _ if before.is_some() => {}
+        ("batch", "jobs") => job(state, object),
+        ("", "pods") => {
+            if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {
+                admit_pod(spec);
+            }
+            json::set(object, &["status"], json!({"phase": "Pending", "qosClass": qos(object)}));
+        }
+        ("", "namespaces") => {
+            json::set(object, &["spec", "finalizers"], json!(["kubernetes"]));
+            json::set(object, &["status"], json!({"phase": "Active"}));
+        }
+        ("", "persistentvolumeclaims") => {
+            fill(object, &["spec", "storageClassName"], "standard");
+            json::set(object, &["metadata", "finalizers"], with(object, "kubernetes.io/pvc-protection"));
+            json::set(object, &["status"], json!({"phase": "Pending"}));
+        }
+        ("", "persistentvolumes") => json::set(object, &["status"], json!({"phase": "Pending"})),
+        ("apps", "statefulsets") => json::set(object, &["status"], json!({"replicas": 0, "availableReplicas": 0})),
+        ("apps", "replicasets") => json::set(object, &["status"], json!({"replicas": 0})),
+        ("apps", "daemonsets") => json::set(
+            object,
+            &["status"],
+            json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}),
+        ),
+        ("autoscaling", "horizontalpodautoscalers") => json::set(object, &["status"], json!({"desiredReplicas": 0})),
+        ("policy", "poddisruptionbudgets") => json::set(
+            object,
+            &["status"],
+            json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}),
+        ),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            let stored: Vec<Value> = list_at(object, &["spec", "versions"])
+                .iter()
+                .filter(|v| v["storage"] == true)
+                .map(|v| v["name"].clone())
+                .collect();
+            json::set(
+                object,
+                &["status"],
+                json!({"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}),
+            );
+        }
+        _ => {}
+    }
+}
+
+fn job(state: &mut State, object: &mut Value) {
+    if object["spec"]["manualSelector"] == true {
+        return;
+    }
+    let uid = match str_at(object, &["metadata", "uid"]) {
+        "" => state.seed.uid(),
+        uid => uid.to_owned(),
+    };
+    let name = str_at(object, &["metadata", "name"]).to_owned();
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("job-name", &name),
+    ] {
+        json::set(object, &["spec", "template", "metadata", "labels", key], value.as_str());
+    }
+    json::set(object, &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"], uid.as_str());
+    // A Job without labels has those of its template.
+    let labels = object["spec"]["template"]["metadata"]["labels"].clone();
+    fill(object, &["metadata", "labels"], labels);
+}
+
+fn admit_pod(spec: &mut Value) {
+    fill(spec, &["serviceAccountName"], "default");
+    fill(spec, &["serviceAccount"], "default");
+    fill(spec, &["preemptionPolicy"], "PreemptLowerPriority");
+    fill(spec, &["priority"], 0);
+    let mut tolerations = list_at(spec, &["tolerations"]).to_vec();
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let tolerated = |t: &Value| {
+            let (k, effect) = (str_at(t, &["key"]), str_at(t, &["effect"]));
+            (k == key || k.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+        };
+        if !tolerations.iter().any(tolerated) {
+            tolerations
+                .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+        }
+    }
+    json::set(spec, &["tolerations"], tolerations);
+}
+
+fn qos(object: &Value) -> &'static str {
+    let containers = list_at(object, &["spec", "containers"]);
+    let has = |c: &Value, kind: &str| json::map_at(c, &["resources", kind]).is_some_and(|m| !m.is_empty());
+    if containers.iter().all(|c| !has(c, "requests") && !has(c, "limits")) {
+        return "BestEffort";
+    }
+    let guaranteed = containers.iter().all(|c| {
+        ["cpu", "memory"].iter().all(|r| {
+            let limit = get(c, &["resources", "limits", r]);
+            limit.is_some() && limit == get(c, &["resources", "requests", r])
+        })
+    });
+    if guaranteed { "Guaranteed" } else { "Burstable" }
+}
+
+fn with(object: &Value, finalizer: &str) -> Value {
+    let mut list = list_at(object, &["metadata", "finalizers"]).to_vec();
+    if !list.iter().any(|f| f == finalizer) {
+        list.push(finalizer.into());
+    }
+    Value::Array(list)
+}
+
+fn service(state: &mut State, object: &mut Value, before: Option<&Value>) {
+    fill(object, &["status", "loadBalancer"], Value::Object(Map::new()));
+    let kind = str_at(object, &["spec", "type"]).to_owned();
+    if kind == "ExternalName" {
+        return;
+    }
+    let exposed = matches!(&*kind, "NodePort" | "LoadBalancer");
+    // What the server gave out stays when a client leaves it out.
+    if let Some(before) = before.filter(|b| str_at(b, &["spec", "type"]) != "ExternalName") {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+            if let Some(value) = get(before, &["spec", field]) {
+                fill(object, &["spec", field], value.clone());
+            }
+        }
+    }
+    if get(object, &["spec", "clusterIP"]).is_none_or(|v| v == "") {
+        state.next_ip += 1;
+        let n = state.next_ip;
+        json::set(object, &["spec", "clusterIP"], format!("10.96.{}.{}", (n >> 8) & 0xff, n & 0xff));
+    }
+    let ip = str_at(object, &["spec", "clusterIP"]).to_owned();
+    fill(object, &["spec", "clusterIPs"], json!([ip]));
+    fill(object, &["spec", "ipFamilies"], json!(["IPv4"]));
+    fill(object, &["spec", "ipFamilyPolicy"], "SingleStack");
+    let old_ports = before.map(|b| list_at(b, &["spec", "ports"]).to_vec()).unwrap_or_default();
+    for port in object["spec"].get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        if exposed && get(port, &["nodePort"]).is_none() {
+            let same = |o: &&Value| o["port"] == port["port"] && o["protocol"] == port["protocol"];
+            let given = old_ports.iter().find(same).and_then(|o| json::i64_at(o, &["nodePort"]));
+            let number = given.unwrap_or_else(|| {
+                state.next_port += 1;
+                i64::from(30_000 + state.next_port % 2_768)
+            });
+            json::set(port, &["nodePort"], number);
+        } else if !exposed {
+            json::remove(port, &["nodePort"]);
+        }
+    }
+}
