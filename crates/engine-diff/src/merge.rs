@@ -239,7 +239,9 @@ impl Merge {
                     let key = key.as_str();
                     declared.get(key).is_some_and(|desired| !desired.is_null())
                         || is_default(key, value)
-                        || self.lenient && !shape.is_whole() && last.is_none_or(|last| last.get(key).is_none())
+                        || self.lenient
+                            && !shape.is_whole()
+                            && last.is_none_or(|last| last.get(key).is_none_or(Value::is_null))
                 })
             }
             (Value::Array(declared), Value::Array(live)) => {

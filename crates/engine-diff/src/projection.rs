@@ -89,7 +89,7 @@ fn project_map(declared: &Map, live: Option<&Value>, shape: Shape, out: &mut Vec
     match live {
         Some(Value::Object(live)) => {
             // The server drops a map of labels that it finds empty: whether it is there says nothing.
-            if declared.is_empty() && !shape.is_texts() {
+            if declared.iter().all(|(_, value)| value.is_null()) && !shape.is_texts() {
                 out.push(EMPTY);
             }
             out.push(FIELDS);

@@ -83,7 +83,7 @@ fn triple() -> impl Strategy<Value = (Manifest, Manifest, Manifest)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// What was applied and not touched since has no changes.
     #[test]
@@ -110,7 +110,11 @@ proptest! {
     fn the_digest_sees_what_the_forecast_sees((desired, _, live) in triple()) {
         let forecast = two_way(&desired, &live);
         if !forecast.is_unchanged() {
-            prop_assert_ne!(applied_digest(&desired, &live), applied_digest(&desired, &forecast.predicted));
+            prop_assert_ne!(
+                applied_digest(&desired, &live),
+                applied_digest(&desired, &forecast.predicted),
+                "{}\n{}\n{}", desired.body(), live.body(), summary(&forecast.changes)
+            );
         }
     }
 
