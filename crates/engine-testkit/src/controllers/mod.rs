@@ -412,12 +412,25 @@ pub(crate) fn replace(
     let options = options(manager, now);
     let status = value.get("status").cloned();
     let mut current = stored.clone();
+    // Annotations go along with the status, as the deployment controller writes its revision.
+    let rest = |v: &Value| {
+        let mut v = v.clone();
+        json::remove(&mut v, &["status"]);
+        if !resource.is_custom() {
+            json::remove(&mut v, &["metadata", "annotations"]);
+        }
+        v
+    };
+    let status_only = resource.status && rest(&value) == rest(&stored.value);
     for subresource in ["", "status"] {
-        if subresource == "status" && !resource.status {
-            break;
+        if (subresource == "status" && !resource.status) || (subresource.is_empty() && status_only) {
+            continue;
         }
         let mut next = if subresource.is_empty() { value.clone() } else { current.value.clone() };
         if subresource == "status" {
+            if let Some(annotations) = get(&value, &["metadata", "annotations"]) {
+                json::set(&mut next, &["metadata", "annotations"], annotations.clone());
+            }
             match &status {
                 Some(status) => next["status"] = status.clone(),
                 None => {

@@ -112,7 +112,14 @@ pub(crate) fn finish(
     match target.subresource {
         "status" | "approval" => {
             let status = after.get("status").cloned();
+            let annotations = json::get(&after, &["metadata", "annotations"]).cloned();
             after = old.clone();
+            // Custom resources change nothing but their status here; built-in kinds let annotations through.
+            if !resource.is_custom()
+                && let Some(annotations) = annotations
+            {
+                json::set(&mut after, &["metadata", "annotations"], annotations);
+            }
             match status {
                 Some(status) => after["status"] = status,
                 None => {
