@@ -1,4 +1,5 @@
 //! The smallest embedder: an agent for one application on the cluster of the present kubeconfig.
+#![allow(clippy::print_stderr, reason = "a program for people")]
 use gitops_engine::{Application, ApplicationName, Connection, Engine, Event, TreePath};
 use std::sync::Arc;
 

@@ -1,10 +1,9 @@
 //! A small but real agent: `--repo`.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use gitops_engine::cache::CacheOptions;
 use gitops_engine::git::GitOptions;
 use gitops_engine::sync::reconcile::State;
@@ -26,7 +25,6 @@ pub(crate) async fn run(arguments: &Arguments, repository: &str) -> Result<()> {
         Some("current") => Connection::infer().await?,
         Some(context) => Connection::from_kubeconfig_context(Some(context)).await?,
     };
-    let cache = tempfile::tempdir().context("no folder for the Git cache")?;
     let engine = Engine::builder()
         .repository(repository)
         .git(GitOptions::new())
@@ -69,11 +67,9 @@ pub(crate) async fn run(arguments: &Arguments, repository: &str) -> Result<()> {
 }
 
 /// Completes at Ctrl-C.
-pub(crate) fn interrupt() -> impl Future<Output = ()> + Send + 'static {
-    async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // No signals on this platform: then nobody interrupts.
-            std::future::pending::<()>().await;
-        }
+pub(crate) async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // No signals on this platform: then nobody interrupts.
+        std::future::pending::<()>().await;
     }
 }
