@@ -329,7 +329,7 @@ impl Machine {
             Ok(Deleted::Going(_)) => {
                 self.writes += 1;
                 self.tell_written(at);
-                if matches!(self.plan.steps[at].action, Action::Prune { .. }) {
+                if self.plan.steps[at].action.removes() {
                     self.reach(at, Needs::Written);
                 }
                 let uid = self.progress[at].uid.clone().unwrap_or_else(|| Uid::new(""));
@@ -407,7 +407,7 @@ impl Machine {
         }
         self.states[at] = State::Ready;
         match self.plan.steps[at].action {
-            Action::Unchanged | Action::Await { .. } => self.unobserved.push(at),
+            Action::Unchanged | Action::Await { .. } | Action::AwaitRemoval { .. } => self.unobserved.push(at),
             Action::Run { .. } if !self.progress[at].cleared => self.unobserved.push(at),
             // A first try goes before a repeated one.
             _ => self.ready.push(Reverse((self.progress[at].attempts > 0, at))),
@@ -587,6 +587,12 @@ impl Machine {
     /// nothing, whose evidence is the snapshot.
     fn begin(&mut self, at: usize, snapshot: &dyn Snapshot, now: Timestamp, health: &dyn HealthAssessor) {
         let step = &self.plan.steps[at];
+        if let Action::AwaitRemoval { uid } = &step.action {
+            let going = Going { uid: uid.clone(), until: later(now, self.policy().patience) };
+            self.reach(at, Needs::Written);
+            self.set_pending(at, State::Going(going));
+            return;
+        }
         if let Action::Run { delete, .. } = &step.action {
             let replaces = delete.contains(&HookDeletePolicy::BeforeCreation);
             let live = snapshot.get(&step.object).filter(|live| replaces || live.deleting);
@@ -651,7 +657,7 @@ impl Machine {
     fn gone(&mut self, at: usize) {
         self.settling.remove(&at);
         let object = self.plan.steps[at].object.clone();
-        if matches!(self.plan.steps[at].action, Action::Prune { .. }) {
+        if self.plan.steps[at].action.removes() {
             self.journal.forget(&object);
             self.verdicts.remove(&object);
             self.reach(at, Needs::Written);
@@ -800,7 +806,7 @@ impl Machine {
         let progress = &self.progress[at];
         let racing = match fault.kind {
             // Its CRD was established, or its namespace made, a moment ago: the API server catches up within a second.
-            ApiFaultKind::NotFound => !matches!(self.plan.steps[at].action, Action::Prune { .. }),
+            ApiFaultKind::NotFound => !self.plan.steps[at].action.removes(),
             // An object that goes and comes at the same time.
             ApiFaultKind::AlreadyExists | ApiFaultKind::Conflict => true,
             kind => kind.is_retryable(),
@@ -917,7 +923,7 @@ fn match_manifests(
         manifests.insert(id, declared.manifest.clone());
     }
     for step in &plan.steps {
-        let applies = !step.action.is_idle() && !matches!(step.action, Action::Prune { .. });
+        let applies = !step.action.is_idle() && !step.action.removes();
         if !applies {
             continue;
         }
@@ -934,7 +940,7 @@ fn kind_of(action: &Action) -> ActionKind {
     match action {
         Action::Create => ActionKind::Create,
         Action::Recreate { .. } => ActionKind::Recreate,
-        Action::Prune { .. } => ActionKind::Prune,
+        Action::Prune { .. } | Action::AwaitRemoval { .. } => ActionKind::Prune,
         Action::Run { .. } | Action::Await { .. } => ActionKind::Run,
         _ => ActionKind::Update,
     }

@@ -87,7 +87,8 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
         }
     }
     let (prunes, confirmations) = prune::steps(input, &declared);
-    refreshes_inventory |= prunes.iter().any(|step| matches!(step.action, Action::Forget));
+    refreshes_inventory |=
+        prunes.iter().any(|step| matches!(step.action, Action::Forget | Action::AwaitRemoval { .. }));
     steps.extend(prunes);
 
     let work = steps.iter().any(|step| step.action.writes());

@@ -136,6 +136,11 @@ pub enum Action {
         /// The very object that goes.
         uid: Uid,
     },
+    /// It is no longer declared and is being deleted already. The step only waits until it is gone.
+    AwaitRemoval {
+        /// The very object that goes.
+        uid: Uid,
+    },
     /// It is no longer declared, and stays.
     Keep,
     /// It is no longer declared, and there is nothing to remove: it leaves the inventory.
@@ -153,6 +158,11 @@ impl Action {
         )
     }
 
+    /// Whether the step removes its object, or waits for its removal.
+    pub fn removes(&self) -> bool {
+        matches!(self, Self::Prune { .. } | Self::AwaitRemoval { .. })
+    }
+
     /// Whether the step has no part in the execution.
     pub fn is_idle(&self) -> bool {
         matches!(self, Self::Keep | Self::Forget | Self::Skip)
@@ -168,6 +178,7 @@ impl Action {
             Self::Run { .. } => "run",
             Self::Await { .. } => "await",
             Self::Prune { .. } => "prune",
+            Self::AwaitRemoval { .. } => "await",
             Self::Keep => "keep",
             Self::Forget => "forget",
             Self::Skip => "skip",
@@ -244,7 +255,8 @@ pub struct Plan {
     /// Digest of the hooks of the desired state: they run again when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Digest>,
-    /// Whether the inventory needs writing although no step writes (objects found equal that it did not know).
+    /// Whether there is something to do although no step writes: the inventory does not know an object that was found
+    /// equal, or lists one that is going or gone.
     pub refreshes_inventory: bool,
 }
 

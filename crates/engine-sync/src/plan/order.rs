@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use gitops_engine_core::dialect::Phase;
 use gitops_engine_core::{GroupKind, ObjectId};
 
+use super::Step;
 use super::rank::rank;
-use super::{Action, Step};
 
 /// A step's place in the sequence of waves. Ordered as it is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +20,7 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn of(step: &Step) -> Self {
-        let prunes = matches!(step.action, Action::Prune { .. });
+        let prunes = step.action.removes();
         let wave = i64::from(step.wave);
         Self { phase: step.phase, prunes, sequence: if prunes { -wave } else { wave } }
     }
@@ -34,7 +34,7 @@ impl Slot {
 /// The rank of a step within its wave: by kind, the other way round for removals.
 pub(super) fn kind_rank(step: &Step) -> u8 {
     let rank = rank(&step.object.kind);
-    if matches!(step.action, Action::Prune { .. }) { u8::MAX - rank } else { rank }
+    if step.action.removes() { u8::MAX - rank } else { rank }
 }
 
 /// Moves namespaces and CRDs to the earliest wave that needs them, and says so.
@@ -42,7 +42,7 @@ pub(super) fn kind_rank(step: &Step) -> u8 {
 /// Argo CD does the same in silence; without it a namespace in wave 5 and an object of it in wave 0 could never be.
 pub(super) fn pull_forward(steps: &mut [Step], notices: &mut Vec<String>) {
     let mut needed: BTreeMap<Provided, (Phase, i32, ObjectId)> = BTreeMap::new();
-    for step in steps.iter().filter(|step| !step.action.is_idle() && !matches!(step.action, Action::Prune { .. })) {
+    for step in steps.iter().filter(|step| !step.action.is_idle() && !step.action.removes()) {
         if step.phase == Phase::SyncFail {
             continue;
         }

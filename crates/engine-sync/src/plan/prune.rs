@@ -58,8 +58,10 @@ fn decide(
         return (Action::Forget, "somebody else made a new object of this name: it is not ours".into());
     }
     if live.deleting {
-        // Nothing to send, yet not gone: it stays in the inventory until it is.
-        return (Action::Keep, "it is no longer declared, and is being deleted".into());
+        return (
+            Action::AwaitRemoval { uid: live.uid.clone() },
+            "it is no longer declared, and is being deleted already".into(),
+        );
     }
     let marked = live
         .manifest
