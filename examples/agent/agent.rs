@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use gitops_engine::cache::CacheOptions;
 use gitops_engine::git::GitOptions;
 use gitops_engine::sync::reconcile::State;
@@ -25,9 +25,10 @@ pub(crate) async fn run(arguments: &Arguments, repository: &str) -> Result<()> {
         Some("current") => Connection::infer().await?,
         Some(context) => Connection::from_kubeconfig_context(Some(context)).await?,
     };
+    let cache = tempfile::tempdir().context("no folder for the copy of the repository")?;
     let engine = Engine::builder()
         .repository(repository)
-        .git(GitOptions::new())
+        .git(GitOptions::new().cache_dir(cache.path()))
         .programs(arguments.programs.clone())
         .connection(connection)
         .cache_options(CacheOptions::default())
