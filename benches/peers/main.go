@@ -1,4 +1,4 @@
-// Command peers times the GitOps Engine of Argo CD at the work that benches/engine.rs times ours at, on the
+// Command peers times the GitOps Engine of Argo CD at the work that benches/engine times ours at, on the
 // same objects. `cargo xtask bench` writes the objects, runs both in turn and prints the ratios.
 //
 // For each case it prints one line of JSON: name, iterations, ns_min, ns_median (of one iteration),
