@@ -354,22 +354,7 @@ fn equal_commits_have_equal_ids() {
     assert_eq!(Shop::new().third, Shop::with_worktree().third);
 }
 
-/// Runs this binary again with nothing in the environment: no PATH, no HOME, no Git configuration.
 #[test]
 fn everything_works_with_an_empty_environment() {
-    if std::env::var_os("PATH").is_none_or(|path| path.is_empty()) {
-        return;
-    }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .env_clear()
-        .env("PATH", "")
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    support::again_with_an_empty_environment();
 }

@@ -485,3 +485,8 @@ async fn a_branch_may_become_a_directory_of_branches() {
     setup.shop.repo.set_branch("a/b", &next).unwrap();
     assert_eq!(resolve(&store, "a/b").await.unwrap(), next);
 }
+
+#[test]
+fn everything_works_with_an_empty_environment() {
+    support::again_with_an_empty_environment();
+}

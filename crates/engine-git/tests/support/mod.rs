@@ -1,5 +1,5 @@
 //! What the tests share: a repository with a small history.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part")]
 
 pub(crate) mod git_server;
 pub(crate) mod upload_pack;
@@ -77,4 +77,19 @@ impl Shop {
     pub(crate) fn url(&self) -> String {
         self.path().to_str().unwrap().to_owned()
     }
+}
+
+/// Runs the tests of this binary again with nothing in the environment: no PATH, no HOME, no Git configuration.
+pub(crate) fn again_with_an_empty_environment() {
+    if std::env::var_os("PATH").is_none_or(|path| path.is_empty()) {
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .env_clear()
+        .env("PATH", "")
+        .env("HOME", "/nonexistent")
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
