@@ -64,8 +64,8 @@
 //! # Limits
 //! - Repositories with SHA-256 ids, partial clones and LFS are not supported; the content of an LFS file is its pointer.
 //! - Submodules are told ([`EntryKind::Submodule`](gitops_engine_core::EntryKind::Submodule)) and not followed.
-//! - A cached repository grows by one pack for each fetch that brought something, and is never packed anew. Removing its
-//!   directory is always safe: it is fetched again.
+//! - What was fetched stays in the cache; nothing is collected as garbage. Small packs are made one now and then. Removing
+//!   the directory of a repository is always safe: it is fetched again.
 
 mod changes;
 mod credentials;

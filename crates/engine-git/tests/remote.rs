@@ -6,7 +6,7 @@ mod support;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -418,6 +418,65 @@ async fn many_readers_of_a_cold_store_fetch_once() {
     let fetches = setup.server.requests().iter().filter(|request| *request == "fetch").count();
     assert_eq!(fetches, 1);
     assert_eq!(leftovers(setup.cache.path()), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_fetches_for_long_stays_small_and_readable() {
+    let setup = Setup::http().await;
+    let store = setup.store();
+    let first = store.tree(&setup.shop.first).await.unwrap();
+    store.tree(&setup.shop.third).await.unwrap();
+    let reader = setup.store();
+    // And one that never stops reading, cold and warm in turn.
+    let done = Arc::new(AtomicBool::new(false));
+    let busy = tokio::spawn({
+        let (done, options, url, third) =
+            (Arc::clone(&done), setup.options(), setup.server.url(), setup.shop.third.clone());
+        async move {
+            let mut reads = 0u32;
+            while !done.load(Ordering::SeqCst) {
+                let tree = GitStore::open(&url, options.clone()).unwrap().tree(&third).await.unwrap();
+                for _ in 0..10 {
+                    assert_eq!(tree.list(&path("web")).unwrap().len(), 3);
+                    assert_eq!(tree.read(&path("db/sts.yaml"), 100).unwrap(), "kind: StatefulSet\n");
+                }
+                reads += 1;
+                tokio::task::yield_now().await;
+            }
+            reads
+        }
+    });
+    let mut revisions = Vec::new();
+    let mut most = 0;
+    for n in 0..100 {
+        let content = file("web/deployment.yaml", &format!("n: {n}\n"));
+        revisions.push(setup.shop.repo.commit("main", "Next", &at(100 + n), &[content]).unwrap());
+        assert_eq!(resolve(&store, "main").await.unwrap(), revisions[revisions.len() - 1]);
+        // Readers of long ago and of another process see everything at all times.
+        assert_eq!(first.read(&path("README.md"), 100).unwrap(), "# Shop\n");
+        let old = &revisions[revisions.len() / 2];
+        let tree = reader.tree(old).await.unwrap();
+        let content = tree.read(&path("web/deployment.yaml"), 100).unwrap();
+        assert_eq!(content, format!("n: {}\n", revisions.len() / 2));
+        most = most.max(packs(setup.cache.path()));
+    }
+    done.store(true, Ordering::SeqCst);
+    assert!(busy.await.unwrap() > 0);
+    assert!((30..=45).contains(&most), "{most} packs");
+    assert_eq!(leftovers(setup.cache.path()), [""; 0]);
+    let cold = setup.store();
+    for (n, revision) in revisions.iter().enumerate() {
+        let content = cold.tree(revision).await.unwrap().read(&path("web/deployment.yaml"), 100).unwrap();
+        assert_eq!(content, format!("n: {n}\n"));
+    }
+    let fetches = setup.server.requests().iter().filter(|request| *request == "fetch").count();
+    assert_eq!(fetches, 102, "nothing was fetched twice");
+}
+
+fn packs(cache: &Path) -> usize {
+    let repository = std::fs::read_dir(cache).unwrap().flatten().find(|entry| entry.path().is_dir()).unwrap().path();
+    let files = std::fs::read_dir(repository.join("objects/pack")).unwrap().flatten();
+    files.filter(|file| file.path().extension().is_some_and(|ending| ending == "pack")).count()
 }
 
 #[tokio::test]

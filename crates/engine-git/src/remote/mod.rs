@@ -3,6 +3,7 @@
 mod cache;
 mod http;
 mod link;
+mod repack;
 mod session;
 mod ssh;
 mod tcp;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use gitops_engine_core::{Error, ErrorKind, Result, RevisionSpec};
 use gix::ObjectId;
 
-use self::cache::Cache;
+use self::cache::{Cache, WriteLock};
 use self::session::Session;
 use crate::location::{Protocol, Remote};
 use crate::odb::{Repo, no_such_revision, parse_id};
@@ -86,7 +87,7 @@ impl RemoteStore {
             session.fetch(&repo, &[(reference.id, tracking_ref(&reference.name))], self.options.depth, interrupt)?;
         }
         session.close();
-        drop(lock);
+        self.tidy(&repo, &lock, interrupt);
         repo.peel(reference.id)?.ok_or_else(|| incomplete(&self.remote, reference.id))
     }
 
@@ -103,7 +104,7 @@ impl RemoteStore {
             return Ok((repo, commit));
         }
         let mut session = self.connect(credentials, interrupt)?;
-        let (repo, _lock) = self.cache.write(interrupt)?;
+        let (repo, lock) = self.cache.write(interrupt)?;
         if let Some(commit) = repo.peel(id)? {
             session.close();
             return Ok((repo, commit));
@@ -128,8 +129,16 @@ impl RemoteStore {
             }
             Err(error) => return Err(error),
         }
+        self.tidy(&repo, &lock, interrupt);
         let commit = repo.peel(id)?.ok_or_else(|| incomplete(&self.remote, id))?;
         Ok((repo, commit))
+    }
+
+    /// What was fetched is good whether or not this works, so a failure is told to the log only.
+    fn tidy(&self, repo: &Repo, lock: &WriteLock, interrupt: &Interrupt) {
+        if let Err(error) = repack::repack(repo, lock, interrupt) {
+            tracing::warn!(repository = self.remote.display, %error, "the packs could not be made one");
+        }
     }
 
     fn connect(&self, credentials: Option<&Credentials>, interrupt: &Arc<Interrupt>) -> Result<Session> {
