@@ -5,8 +5,8 @@
 //! and tokio's paused clock make each of the runs a matter of milliseconds.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,26 +14,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gitops_engine::cache::{Cache, CacheOptions, KubeCluster};
 use gitops_engine::core::{
-    ApiFault, Applied, ApplyOptions, Cluster, DeleteOptions, Deleted, Inventory, Manifest, ObjectId, ResourceType,
-    Timestamp,
+    ApiFault, Applied, ApplyOptions, Cluster, DeleteOptions, Deleted, Manifest, ObjectId, ResourceType,
 };
-use gitops_engine::git::write::{Change, LocalRepository, Signature};
-use gitops_engine::sync::execute::Clock;
 use gitops_engine::sync::reconcile::State;
 use gitops_engine::{Application, ApplicationName, ClusterCache, Connection, Engine, Pass, TreePath};
-use serde_json::Value;
+use support::{NEXT, Picture, Repository, SHOP, TokioClock, assert_nothing_untracked};
 use tokio::sync::Notify;
-
-const SHOP: &[(&str, &str)] = &[
-    ("namespace.yaml", include_str!("../examples/demo/namespace.yaml")),
-    ("discounts.yaml", include_str!("../examples/demo/discounts.yaml")),
-    ("settings.yaml", include_str!("../examples/demo/settings.yaml")),
-    ("database.yaml", include_str!("../examples/demo/database.yaml")),
-    ("migrate.yaml", include_str!("../examples/demo/migrate.yaml")),
-    ("web.yaml", include_str!("../examples/demo/web.yaml")),
-    ("banner.yaml", include_str!("../examples/demo/banner.yaml")),
-];
-const NEXT: &str = include_str!("../examples/demo/changes/web.yaml");
 
 /// What happens at the chosen request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,39 +89,16 @@ impl Cluster for Doomed {
     }
 }
 
-/// Tokio's clock, which the tests pause.
-struct TokioClock(tokio::time::Instant);
-
-impl Clock for TokioClock {
-    fn now(&self) -> Timestamp {
-        let elapsed = i64::try_from(self.0.elapsed().as_millis()).unwrap();
-        Timestamp::from_millisecond(1_800_000_000_000 + elapsed).unwrap()
-    }
-}
-
 struct Shop {
-    repository: LocalRepository,
-    folder: tempfile::TempDir,
+    repository: Repository,
     cluster: gitops_engine_testkit::Cluster,
     begun: tokio::time::Instant,
 }
 
 impl Shop {
     fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let repository = LocalRepository::init(folder.path()).unwrap();
         let cluster = gitops_engine_testkit::Cluster::builder().build();
-        let shop = Self { repository, folder, cluster, begun: tokio::time::Instant::now() };
-        shop.commit(SHOP, &[]);
-        shop
-    }
-
-    fn commit(&self, files: &[(&str, &str)], removed: &[&str]) {
-        let files = files.iter().map(|(name, text)| Change::file(name, text.as_bytes().to_vec()).unwrap());
-        let removed = removed.iter().map(|name| Change::remove(name).unwrap());
-        let changes: Vec<_> = files.chain(removed).collect();
-        let author = Signature::new("Test", "test@example.com", Timestamp::from_second(1_800_000_000).unwrap());
-        self.repository.commit("main", "change", &author, &changes).unwrap();
+        Self { repository: Repository::new(SHOP), cluster, begun: tokio::time::Instant::now() }
     }
 
     /// A new process: nothing is remembered but what the cluster holds.
@@ -145,7 +108,7 @@ impl Shop {
         let doomed = Arc::new(Doomed { inner, requests: AtomicUsize::new(0), at, fate, met: Notify::new() });
         let cache: Arc<dyn ClusterCache> = Arc::new(Cache::start(connection, CacheOptions::default()));
         let engine = Engine::builder()
-            .repository(path(self.folder.path()))
+            .repository(self.repository.location())
             .cache(cache)
             .cluster(doomed.clone())
             .clock(Arc::new(TokioClock(self.begun)))
@@ -193,58 +156,6 @@ fn application() -> Application {
     Application::new(ApplicationName::parse("shop").unwrap()).path(TreePath::root()).namespace("shop")
 }
 
-fn path(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-/// What a cluster holds of the application: specs and data, without what differs from run to run.
-#[derive(Debug, PartialEq)]
-struct Picture {
-    objects: BTreeMap<String, Value>,
-    inventory: BTreeSet<String>,
-    closed: bool,
-}
-
-impl Picture {
-    fn take(cluster: &gitops_engine_testkit::Cluster) -> Self {
-        let mut objects = BTreeMap::new();
-        for object in cluster.dump() {
-            let metadata = &object["metadata"];
-            if metadata["annotations"]["gitops-engine.dev/application"].is_null() {
-                continue;
-            }
-            let manifest = Manifest::from_value((&object).into()).unwrap();
-            let mut content = object.clone();
-            for volatile in ["metadata", "status"] {
-                content.as_object_mut().unwrap().remove(volatile);
-            }
-            // Addresses, and the uid of a Job in its own selector.
-            for volatile in ["clusterIP", "clusterIPs", "selector", "template", "ports", "volumeName"] {
-                if matches!(content["kind"].as_str(), Some("Service" | "Job")) {
-                    content["spec"].as_object_mut().unwrap().remove(volatile);
-                }
-            }
-            objects.insert(manifest.id().to_string(), content);
-        }
-        let inventory = inventory(cluster);
-        let closed = inventory.as_ref().is_some_and(|inventory| inventory.operation.is_none());
-        let inventory = inventory.map(|inventory| inventory.entries.keys().map(ToString::to_string).collect());
-        Self { objects, inventory: inventory.unwrap_or_default(), closed }
-    }
-}
-
-fn inventory(cluster: &gitops_engine_testkit::Cluster) -> Option<Inventory> {
-    let stored = cluster.get("ConfigMap", "default", "gitops-engine-inventory-shop")?;
-    Some(serde_json::from_str(stored["data"]["inventory.json"].as_str().unwrap()).unwrap())
-}
-
-/// Every object that carries our mark is in the inventory.
-fn assert_nothing_untracked(cluster: &gitops_engine_testkit::Cluster, what: &str) {
-    let picture = Picture::take(cluster);
-    let untracked: Vec<_> = picture.objects.keys().filter(|id| !picture.inventory.contains(*id)).collect();
-    assert!(untracked.is_empty(), "{what}: untracked: {untracked:?}");
-}
-
 /// Prepares a cluster, then meets a fate at each request of the sync that follows.
 async fn at_every_request(prepare: impl AsyncFn(&Shop)) -> usize {
     let reference = Shop::open();
@@ -282,7 +193,7 @@ async fn an_update_with_a_removal_survives_a_kill_and_a_cancel_at_every_request(
     let cases = at_every_request(async |shop| {
         let (_, pass) = shop.run(usize::MAX, Fate::KilledBefore).await;
         assert!(pass.unwrap().is_synced());
-        shop.commit(&[("web.yaml", NEXT)], &["banner.yaml"]);
+        shop.repository.commit(&[("web.yaml", NEXT)], &["banner.yaml"]);
     })
     .await;
     assert!(cases > 20, "{cases} cases");

@@ -141,16 +141,20 @@ pub(super) fn decide(
             let ours = Mutations::of(&*input.application.policy.field_manager);
             compare(desired, live.as_ref().unwrap_or(manifest), predicted, &ours)
         }
-        (_, Some(manifest)) => three_way(desired, LastApplied::Annotation, manifest).changes,
-        // The cache keeps an index node only: nothing to compare with, so apply.
-        (_, None) => Vec::new(),
+        (_, Some(manifest)) if manifest.version() == desired.version() => {
+            three_way(desired, LastApplied::Annotation, manifest).changes
+        }
+        // Another version of the kind, or an index node only: nothing to compare with, so apply.
+        _ => Vec::new(),
     };
     let changes: Vec<_> = changes.into_iter().filter(|change| !is_our_mark(&change.path)).collect();
     let owned = input.inventory.owns(&object.id, &live.uid);
     if !owned {
         return Ok(Finding::new(Action::Update { changes }, "it is there, declared, and not ours yet: it is adopted"));
     }
-    if changes.is_empty() && live.manifest.is_some() {
+    let comparable =
+        prediction.is_some() || live.manifest.as_ref().is_some_and(|manifest| manifest.version() == desired.version());
+    if changes.is_empty() && comparable && live.manifest.is_some() {
         let mut finding = Finding::new(Action::Unchanged, "it is as declared");
         let known = input.inventory.entries.get(&object.id);
         finding.refreshes = live.manifest.as_ref().map(|manifest| record(desired, manifest)).as_ref() != known;

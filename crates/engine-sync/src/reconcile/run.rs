@@ -53,7 +53,19 @@ impl Reconciler {
             }
             let mut retry = None;
             if let Some(revision) = &revision {
-                let passed = self.pass_at(&application, &mut state, revision.clone(), stop.clone()).await;
+                let superseded = self.superseded(&application, revision);
+                let cancel = async {
+                    tokio::select! {
+                        () = stop.clone() => {}
+                        () = superseded => {}
+                    }
+                };
+                let passed = self.pass_at(&application, &mut state, revision.clone(), cancel).await;
+                if let Ok(Pass::Executed(_, report)) = &passed
+                    && report.outcome == Outcome::Cancelled
+                {
+                    next_poll = Instant::now();
+                }
                 let failed = self.tell(&application, revision, &passed, failures + 1);
                 failures = if failed { failures + 1 } else { 0 };
                 retry = failed.then(|| self.schedule.back_off(failures));
@@ -67,6 +79,19 @@ impl Reconciler {
                 return;
             }
             self.rest(&mut changes, &state, next_poll, retry, stop.clone()).await;
+        }
+    }
+
+    /// Completes when the state store names another revision: what waits for an object that will never be healthy gives
+    /// way to the commit that mends it.
+    async fn superseded(&self, application: &Application, revision: &Revision) {
+        loop {
+            tokio::time::sleep(self.schedule.poll).await;
+            match self.parts.resolve(application).await {
+                Ok(found) if found != *revision => return,
+                // Out of reach or unchanged: the execution goes on.
+                _ => {}
+            }
         }
     }
 

@@ -1,0 +1,99 @@
+//! Simulation with faults over seeds: whatever the network and the API server do, the engine reaches what Git says, and
+//! at no moment does it lose track of an object.
+//!
+//! A failure names its seed; `GITOPS_ENGINE_SEED=N cargo test --test simulation` runs that one alone.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gitops_engine::{Application, ApplicationName, Connection, Engine, Event, Schedule};
+use gitops_engine_testkit::{Cluster, Fault, Injection, Requests};
+use support::{Heard, NEXT, Picture, Repository, SHOP, TokioClock, assert_nothing_untracked};
+
+const SEEDS: u64 = 40;
+
+fn synced(event: &Event) -> bool {
+    matches!(event, Event::Synced { .. })
+}
+
+/// One life of a shop: it opens, releases, is meddled with, and closes a stall; under faults, or without.
+async fn live(seed: u64, faulty: bool) -> Picture {
+    let repository = Repository::new(SHOP);
+    let cluster = Cluster::builder().seed(seed).build();
+    let heard = Heard::default();
+    let engine = Engine::builder()
+        .repository(repository.location())
+        .connection(Connection::new(cluster.client()))
+        .events(Arc::new(heard.clone()))
+        .clock(TokioClock::start())
+        .schedule(Schedule::default().poll(Duration::from_secs(3)))
+        .start()
+        .unwrap();
+    let application = Application::new(ApplicationName::parse("shop").unwrap()).namespace("shop");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let agent = tokio::spawn(async move { engine.run(vec![application], async { drop(stopped.await) }).await });
+
+    for act in 0..3_u64 {
+        if faulty {
+            trouble(&cluster, seed.wrapping_mul(31).wrapping_add(act));
+        }
+        match act {
+            0 => {}
+            1 => repository.commit(&[("web.yaml", NEXT)], &[]),
+            _ => {
+                cluster.edit("Deployment", "shop", "web", |object| object["spec"]["replicas"] = 7.into());
+                repository.commit(&[], &["banner.yaml"]);
+            }
+        }
+        for _ in 0..40 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_nothing_untracked(&cluster, &format!("seed {seed}, act {act}"));
+            if faulty && seed.is_multiple_of(3) {
+                cluster.drop_watches();
+            }
+        }
+        cluster.heal();
+        let told = heard.count(synced);
+        // A failure may have to wait for its back-off, and the last word must be a success.
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let told_more = heard.count(synced);
+        assert!(told_more > 0, "seed {seed}, act {act}: never in sync; {told} before the faults ended");
+    }
+    drop(stop);
+    agent.await.unwrap();
+    Picture::take(&cluster)
+}
+
+/// A mixture of faults that only the seed decides.
+fn trouble(cluster: &Cluster, seed: u64) {
+    let faults = [
+        Fault::Conflict,
+        Fault::TooManyRequests { retry_after: 1 },
+        Fault::InternalError,
+        Fault::Unavailable,
+        Fault::TimeoutAfterCommit,
+        Fault::CutBeforeCommit,
+        Fault::CutAfterCommit,
+        Fault::Delay(Duration::from_millis(700)),
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
+        if (seed >> number) & 1 == 1 {
+            cluster.inject(Injection::new(Requests::any(), fault).one_in(4 + (seed + number as u64) % 13));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_seed_ends_as_git_says() {
+    let expected = live(0, false).await;
+    assert!(expected.closed && expected.objects.len() > 8, "{expected:?}");
+    let only = std::env::var("GITOPS_ENGINE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = only.map_or(1..=SEEDS, |seed: u64| seed..=seed);
+    for seed in seeds {
+        let reached = live(seed, true).await;
+        assert_eq!(reached, expected, "seed {seed}");
+    }
+}
