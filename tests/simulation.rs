@@ -1,7 +1,8 @@
 //! Simulation with faults over seeds: whatever the network and the API server do, the engine reaches what Git says, and
 //! at no moment does it lose track of an object.
 //!
-//! A failure names its seed; `GITOPS_ENGINE_SEED=N cargo test --test simulation` runs that one alone.
+//! A failure names its seed; `GITOPS_ENGINE_SEED=N cargo test --test simulation` runs that one alone, and
+//! `GITOPS_ENGINE_SEEDS=N` runs so many.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
@@ -13,7 +14,7 @@ use gitops_engine::{Application, ApplicationName, Connection, Engine, Event, Sch
 use gitops_engine_testkit::{Cluster, Fault, Injection, Requests};
 use support::{Heard, NEXT, Picture, Repository, SHOP, TokioClock, assert_nothing_untracked};
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 24;
 
 fn synced(event: &Event) -> bool {
     matches!(event, Event::Synced { .. })
@@ -90,8 +91,9 @@ fn trouble(cluster: &Cluster, seed: u64) {
 async fn every_seed_ends_as_git_says() {
     let expected = live(0, false).await;
     assert!(expected.closed && expected.objects.len() > 8, "{expected:?}");
-    let only = std::env::var("GITOPS_ENGINE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = only.map_or(1..=SEEDS, |seed: u64| seed..=seed);
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let many = 1..=number("GITOPS_ENGINE_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("GITOPS_ENGINE_SEED").map_or(many, |seed| seed..=seed);
     for seed in seeds {
         let reached = live(seed, true).await;
         assert_eq!(reached, expected, "seed {seed}");

@@ -8,8 +8,8 @@ use std::time::Duration;
 use gitops_engine_core::dialect::{HookDeletePolicy, Phase};
 use gitops_engine_core::{
     ActionKind, ApiFault, ApiFaultKind, Applied, DeleteOptions, Deleted, DesiredState, Error, ErrorKind, Event,
-    GroupKind, HealthAssessor, HealthStatus, Inventory, Manifest, ObjectId, Propagation, ResourceType, Result,
-    Snapshot, Timestamp, Uid,
+    GroupKind, HealthAssessor, HealthStatus, Inventory, KindState, Manifest, ObjectId, Propagation, ResourceType,
+    Result, Snapshot, Timestamp, Uid,
 };
 
 use super::Outcome;
@@ -337,8 +337,8 @@ impl Machine {
                 self.set_pending(at, State::Going(Going { uid, until }));
             }
             Err(fault) if fault.kind == ApiFaultKind::NotFound => self.gone(at),
-            // The uid proof failed: the object that was to go is gone, and the one that is there is not ours.
-            Err(fault) if fault.kind == ApiFaultKind::Conflict => self.gone(at),
+            // The uid proof may have failed, since somebody else replaced the object; or the server was in a race. Only
+            // the cluster itself can tell: the step looks again before it sends anything.
             Err(fault) => self.refuse(at, fault, now),
         }
     }
@@ -355,7 +355,7 @@ impl Machine {
         let pending = if changed || due { self.settling.iter().copied().collect() } else { fresh };
         for at in pending {
             match self.states[at].clone() {
-                State::BackOff(until) if until <= now => self.set_ready(at),
+                State::BackOff(until) if until <= now => self.resume(at, snapshot),
                 State::Going(going) => self.observe_going(at, &going, snapshot, now),
                 State::Settling(settling) => self.observe_settling(at, settling, snapshot, now, health),
                 _ => {}
@@ -507,13 +507,7 @@ impl Machine {
     /// The first or next request of a step.
     fn start(&mut self, at: usize) -> Result<Write> {
         let step = &self.plan.steps[at];
-        let in_the_way = match &step.action {
-            Action::Prune { uid } => Some(uid),
-            Action::Recreate { uid, .. } if !self.progress[at].cleared => Some(uid),
-            Action::Run { .. } if !self.progress[at].cleared => self.progress[at].uid.as_ref(),
-            _ => None,
-        };
-        let write = if let Some(uid) = in_the_way {
+        let write = if let Some(uid) = self.in_the_way(at) {
             let propagation = self.application.policy.propagation;
             Write::Delete {
                 step: at,
@@ -629,13 +623,30 @@ impl Machine {
         self.observe_settling(at, settling, snapshot, now, health);
     }
 
+    /// The next try of a request. What was to be deleted may be gone by now.
+    fn resume(&mut self, at: usize, snapshot: &dyn Snapshot) {
+        let object = &self.plan.steps[at].object;
+        let deletes = !self.progress[at].cleared && self.in_the_way(at).is_some();
+        let gone = deletes && proves_absence(snapshot, object) && {
+            let live = snapshot.get(object);
+            live.is_none_or(|live| self.in_the_way(at) != Some(&live.uid))
+        };
+        if gone { self.gone(at) } else { self.set_ready(at) }
+    }
+
+    /// The object that has to be deleted before the step can go on.
+    fn in_the_way(&self, at: usize) -> Option<&Uid> {
+        match &self.plan.steps[at].action {
+            Action::Prune { uid } => Some(uid),
+            Action::Recreate { uid, .. } if !self.progress[at].cleared => Some(uid),
+            Action::Run { .. } if !self.progress[at].cleared => self.progress[at].uid.as_ref(),
+            _ => None,
+        }
+    }
+
     fn observe_going(&mut self, at: usize, going: &Going, snapshot: &dyn Snapshot, now: Timestamp) {
         let object = &self.plan.steps[at].object;
-        let proves = match snapshot.kind(&object.kind) {
-            gitops_engine_core::KindState::Served { coverage, .. } => coverage.proves_absence(),
-            gitops_engine_core::KindState::NotServed => true,
-            _ => false,
-        };
+        let proves = proves_absence(snapshot, object);
         let there = snapshot.get(object).filter(|live| live.uid == going.uid);
         match there {
             None if proves => self.gone(at),
@@ -934,6 +945,15 @@ fn match_manifests(
         }
     }
     Ok(manifests)
+}
+
+/// Whether an object that the snapshot does not hold does not exist.
+fn proves_absence(snapshot: &dyn Snapshot, object: &ObjectId) -> bool {
+    match snapshot.kind(&object.kind) {
+        KindState::Served { coverage, .. } => coverage.proves_absence(),
+        KindState::NotServed => true,
+        _ => false,
+    }
 }
 
 fn kind_of(action: &Action) -> ActionKind {
