@@ -8,10 +8,11 @@ use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::diff::tree::visit::{Action, Change};
 use gix::diff::tree::{State, Visit};
+use gix::objs::Kind;
 use gix::objs::tree::EntryMode;
 
 use crate::error::from_gix;
-use crate::odb::{METADATA_LIMIT, Repo, entry_kind, sized};
+use crate::odb::{METADATA_LIMIT, Repo, entry_kind, expect};
 use crate::worker::Interrupt;
 
 /// More changed files and directories than this are not a change that anybody reviews, but a directory that holds
@@ -37,7 +38,7 @@ fn at_most(limit: usize, repo: &Repo, from: ObjectId, to: ObjectId, interrupt: &
     }
     repo.with(|repo| {
         let read = |id: ObjectId| {
-            sized(repo, id, METADATA_LIMIT)?;
+            expect(repo, id, Kind::Tree, METADATA_LIMIT)?;
             repo.find_tree(id).map_err(|error| from_gix(error, format!("directory {id} cannot be read")))
         };
         let (from, to) = (read(from)?, read(to)?);

@@ -6,9 +6,10 @@ use std::collections::{BinaryHeap, HashSet};
 use gitops_engine_core::{CommitInfo, EntryKind, Error, Result, Revision, Timestamp, TreePath};
 use gix::ObjectId;
 use gix::bstr::{BStr, ByteSlice};
+use gix::objs::Kind;
 
 use crate::error::from_gix;
-use crate::odb::{METADATA_LIMIT, Repo, sized};
+use crate::odb::{METADATA_LIMIT, Repo, expect};
 use crate::tree::find_entry;
 use crate::worker::Interrupt;
 
@@ -82,7 +83,7 @@ impl<'a> Walk<'a> {
     }
 
     fn open(&self, id: ObjectId) -> Result<gix::Commit<'a>> {
-        sized(self.repo, id, METADATA_LIMIT)?;
+        expect(self.repo, id, Kind::Commit, METADATA_LIMIT)?;
         self.repo.find_commit(id).map_err(|error| self.broken(id, error))
     }
 

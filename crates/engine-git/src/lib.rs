@@ -57,7 +57,7 @@
 //!
 //! # TLS
 //! https needs one implementation of cryptography for rustls in the process. When the host installed none before the first
-//! https or http store is opened, that of ring is installed. Certificates are checked as the system does
+//! request over HTTP, that of ring is installed. Certificates are checked as the system does
 //! ([rustls-platform-verifier](https://docs.rs/rustls-platform-verifier)); more authorities can be added with
 //! [`GitOptions::certificate_authorities`].
 //!

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gitops_engine_core::{EntryKind, Error, ErrorKind, Result, Revision};
 use gix::ObjectId;
+use gix::objs::Kind;
 use gix::objs::tree::EntryMode;
 use parking_lot::Mutex;
 
@@ -77,7 +78,7 @@ impl Repo {
             .map_err(|error| from_gix(error, format!("commit {id} of {} cannot be read", self.name)))?;
         match header.map(|header| header.kind()) {
             None => Ok(false),
-            Some(gix::objs::Kind::Commit) => Ok(true),
+            Some(Kind::Commit) => Ok(true),
             Some(kind) => {
                 Err(Error::new(ErrorKind::InvalidInput, format!("{id} in {} is a {kind}, not a commit", self.name)))
             }
@@ -93,8 +94,8 @@ impl Repo {
                 let broken = |error| from_gix(error, format!("object {id} of {} cannot be read", self.name));
                 let Some(header) = repo.try_find_header(id).map_err(broken)? else { return Ok(None) };
                 match header.kind() {
-                    gix::objs::Kind::Commit => return Ok(Some(id)),
-                    gix::objs::Kind::Tag => {
+                    Kind::Commit => return Ok(Some(id)),
+                    Kind::Tag => {
                         check_size(header.size(), METADATA_LIMIT, || format!("tag {id}"))?;
                         let tag = repo.find_tag(id).map_err(broken)?;
                         id = tag.target_id().map_err(broken)?.detach();
@@ -113,22 +114,32 @@ impl Repo {
     pub(crate) fn root_tree(&self, commit: ObjectId) -> Result<ObjectId> {
         self.with(|repo| {
             let broken = |error| from_gix(error, format!("commit {commit} of {} cannot be read", self.name));
-            sized(repo, commit, METADATA_LIMIT)?;
+            expect(repo, commit, Kind::Commit, METADATA_LIMIT)?;
             Ok(repo.find_commit(commit).map_err(broken)?.tree_id().map_err(broken)?.detach())
         })
     }
 }
 
 pub(crate) fn options() -> gix::open::Options {
-    gix::open::Options::isolated()
-        .object_store_slots(gix::odb::store::init::Slots::Given(PACK_SLOTS))
-        .config_overrides([format!("gitoxide.objects.allocLimit={ALLOCATION_LIMIT}")])
+    gix::open::Options::isolated().object_store_slots(gix::odb::store::init::Slots::Given(PACK_SLOTS)).config_overrides(
+        [
+            format!("gitoxide.objects.allocLimit={ALLOCATION_LIMIT}"),
+            // A revision is what its id says: no `refs/replace` puts another in its place.
+            "core.useReplaceRefs=false".to_owned(),
+        ],
+    )
 }
 
-/// Refuses an object that is larger than `limit` before anything of that size is allocated.
-pub(crate) fn sized(repo: &gix::Repository, id: ObjectId, limit: u64) -> Result<()> {
-    let header = repo.find_header(id).map_err(|error| from_gix(error, format!("object {id} cannot be read")))?;
-    check_size(header.size(), limit, || format!("object {id}"))
+/// Makes sure that an object is there, is of a kind, and is not larger than `limit`, before anything of that size is
+/// allocated. Something else refers to the object, so a store without it is damaged.
+pub(crate) fn expect(repo: &gix::Repository, id: ObjectId, kind: Kind, limit: u64) -> Result<()> {
+    let header = repo.try_find_header(id).map_err(|error| from_gix(error, format!("{kind} {id} cannot be read")))?;
+    let damaged = |what: String| Error::new(ErrorKind::Corrupt, what);
+    let header = header.ok_or_else(|| damaged(format!("{kind} {id} is missing from the store")))?;
+    if header.kind() != kind {
+        return Err(damaged(format!("{id} is a {}, and a {kind} was expected", header.kind())));
+    }
+    check_size(header.size(), limit, || format!("{kind} {id}"))
 }
 
 pub(crate) fn check_size(size: u64, limit: u64, what: impl FnOnce() -> String) -> Result<()> {

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use gitops_engine_core::{EntryId, EntryKind, Error, ErrorKind, Result, Revision, Tree, TreeEntry, TreePath};
 use gix::ObjectId;
 use gix::bstr::{BStr, ByteSlice};
+use gix::objs::Kind;
 
 use crate::error::from_gix;
-use crate::odb::{METADATA_LIMIT, Repo, entry_kind, sized};
+use crate::odb::{METADATA_LIMIT, Repo, entry_kind, expect};
 
 /// A [`Tree`] without a checkout.
 ///
@@ -68,7 +69,7 @@ impl Tree for GitTree {
                 Some(_) | None => return Err(self.missing("file", path)),
             };
             // The header of an object costs a few bytes; a hostile blob is refused before it is unpacked.
-            sized(repo, id, limit).map_err(|error| self.placed(error, path))?;
+            expect(repo, id, Kind::Blob, limit).map_err(|error| self.placed(error, path))?;
             let broken = |error| self.placed(from_gix(error, format!("blob {id} cannot be read")), path);
             Ok(Bytes::from(repo.find_blob(id).map_err(broken)?.take_data()))
         })
@@ -121,7 +122,7 @@ fn list(repo: &gix::Repository, id: ObjectId, directory: &TreePath) -> Result<Ve
 }
 
 fn open_tree(repo: &gix::Repository, id: ObjectId) -> Result<gix::Tree<'_>> {
-    sized(repo, id, METADATA_LIMIT)?;
+    expect(repo, id, Kind::Tree, METADATA_LIMIT)?;
     repo.find_tree(id).map_err(|error| from_gix(error, format!("directory {id} cannot be read")))
 }
 

@@ -307,8 +307,17 @@ async fn hostile_trees_are_errors() {
     for name in ["gone", "lies"] {
         let error = tree.list(&path(name)).unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         tree.read(&path(&format!("{name}/x")), 10).unwrap_err();
     }
+}
+
+#[tokio::test]
+async fn no_reference_puts_another_commit_in_the_place_of_one() {
+    let shop = Shop::new();
+    shop.repo.set_reference(&format!("refs/replace/{}", shop.first), &shop.third).unwrap();
+    let tree = open(&shop).tree(&shop.first).await.unwrap();
+    assert!(tree.entry(&path("db/statefulset.yaml")).unwrap().is_some());
 }
 
 fn raw_tree(repo: &gix::Repository, entries: Vec<gix::objs::tree::Entry>) -> gix::ObjectId {

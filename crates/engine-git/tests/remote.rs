@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use gitops_engine_core::{ErrorKind, Result, Revision, RevisionSpec, StateStore, TreePath};
 use gitops_engine_git::{CredentialRequest, CredentialSource, Credentials, GitOptions, GitStore};
-use support::git_server::GitServer;
+use support::git_server::{AUTHORITY, GitServer};
 use support::{Shop, at, file};
 use tokio::io::AsyncReadExt;
 
@@ -269,9 +269,9 @@ async fn refusals_are_classified() {
     setup.server.behave(|behaviour| behaviour.web_page = false);
     let error = resolve(&GitStore::open(&url, setup.options()).unwrap(), "main").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    // A port that nobody listens on, and a name that nobody has.
+    // A port that nobody listens on.
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    for url in [format!("http://{free}/a"), format!("git://{free}/a"), "https://git.invalid/a".to_owned()] {
+    for url in [format!("http://{free}/a"), format!("https://{free}/a"), format!("git://{free}/a")] {
         let error = resolve(&GitStore::open(&url, setup.options()).unwrap(), "main").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     }
@@ -290,6 +290,24 @@ async fn what_a_store_needs_is_said_at_once() {
     assert!(error.to_string().contains("allow_ssh"), "{error}");
     let error = GitStore::open(url, options.certificate_authorities(b"nonsense".to_vec())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
+
+#[tokio::test]
+async fn only_trusted_certificates_are_accepted() {
+    let shop = Shop::new();
+    let server = GitServer::https(&shop.path()).await;
+    let cache = tempfile::tempdir().unwrap();
+    let options = GitOptions::new().cache_dir(cache.path());
+    let trusting = options.clone().certificate_authorities(AUTHORITY);
+    let url = |host: &str| format!("https://{host}:{}/shop.git", server.address.port());
+    let store = GitStore::open(&url("localhost"), trusting.clone()).unwrap();
+    assert_eq!(resolve(&store, "main").await.unwrap(), shop.third);
+    // An authority that nobody named, and a certificate for another host.
+    for (host, options) in [("localhost", options), ("127.0.0.1", trusting)] {
+        let error = resolve(&GitStore::open(&url(host), options).unwrap(), "main").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -27,40 +27,56 @@ use crate::{Credentials, GitOptions, PlainTextCredentials, Proxy};
 /// Redirects of one request. More is a loop.
 const REDIRECTS: usize = 5;
 
-/// A client for all requests of a store, so that connections are reused between polls.
-pub(crate) fn client(options: &GitOptions) -> Result<Client> {
-    install_crypto();
-    let bad = |what: &str, error: reqwest::Error| {
-        Error::new(ErrorKind::InvalidInput, format!("{what}: {}", without_url(error)))
-    };
-    let mut builder = Client::builder()
-        .connect_timeout(options.connect_timeout)
-        .referer(false)
-        .user_agent(concat!("git/gitops-engine-", env!("CARGO_PKG_VERSION")))
-        // Before all else: an embedder decides about proxies, not the environment of his process.
-        .redirect(reqwest::redirect::Policy::custom(redirect));
-    builder = match &options.proxy {
-        Proxy::None => builder.no_proxy(),
-        Proxy::Environment => builder,
-        Proxy::Url(url) => {
-            let proxy = reqwest::Proxy::all(url)
-                .map_err(|_| Error::new(ErrorKind::InvalidInput, "the URL of the proxy cannot be read"))?;
-            builder.no_proxy().proxy(proxy)
-        }
-    };
+/// Reads the certificate authorities of the options.
+pub(crate) fn authorities(options: &GitOptions) -> Result<Vec<reqwest::Certificate>> {
     let mut authorities = Vec::new();
     for pem in &options.certificates {
-        let found = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|error| bad("a certificate authority cannot be read", error))?;
+        let found = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
         if found.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, "a certificate authority is not in PEM form"));
+            return Err(Error::new(ErrorKind::InvalidInput, "a certificate authority cannot be read")
+                .help("GitOptions::certificate_authorities takes certificates in PEM form"));
         }
         authorities.extend(found);
     }
-    if !authorities.is_empty() {
-        builder = builder.tls_certs_merge(authorities);
+    Ok(authorities)
+}
+
+/// A client for all requests of a store, so that connections are reused between polls. Reads the certificates of the
+/// system, which takes milliseconds.
+pub(crate) fn client(protocol: Protocol, options: &GitOptions, authorities: &[reqwest::Certificate]) -> Result<Client> {
+    install_crypto();
+    let builder = || -> Result<reqwest::ClientBuilder> {
+        let builder = Client::builder()
+            .connect_timeout(options.connect_timeout)
+            .referer(false)
+            .user_agent(concat!("git/gitops-engine-", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::custom(redirect));
+        // An embedder decides about proxies, not the environment of his process.
+        Ok(match &options.proxy {
+            Proxy::None => builder.no_proxy(),
+            Proxy::Environment => builder,
+            Proxy::Url(url) => {
+                let proxy = reqwest::Proxy::all(url)
+                    .map_err(|_| Error::new(ErrorKind::InvalidInput, "the URL of the proxy cannot be read"))?;
+                builder.no_proxy().proxy(proxy)
+            }
+        })
+    };
+    let merged = match authorities {
+        [] => builder()?.build(),
+        authorities => builder()?.tls_certs_merge(authorities.iter().cloned()).build(),
+    };
+    match merged {
+        Ok(client) => Ok(client),
+        // A system without any authority can still use what needs none.
+        Err(_) if protocol == Protocol::Http => builder()?.tls_certs_only(authorities.iter().cloned()).build(),
+        Err(error) => Err(error),
     }
-    builder.build().map_err(|error| bad("the HTTP client cannot be made", error))
+    .map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, format!("TLS cannot be set up: {}", without_url(error))).help(
+            "install the certificate authorities of the system, or give some with GitOptions::certificate_authorities",
+        )
+    })
 }
 
 /// TLS needs one implementation of cryptography in the process. A host that chose one keeps it.
@@ -408,26 +424,22 @@ fn refusal(name: &str, status: StatusCode, response: &Response) -> Error {
 }
 
 fn transport_error(name: &str, error: reqwest::Error) -> Error {
-    let kind = if error.is_timeout() {
-        ErrorKind::Timeout
-    } else {
-        let mut cause = error.source();
-        let mut certificate = false;
-        while let Some(next) = cause {
-            let tls = next.downcast_ref::<rustls::Error>().or_else(|| {
-                next.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref())
-            });
-            certificate |= matches!(tls, Some(rustls::Error::InvalidCertificate(_)));
-            cause = next.source();
-        }
-        if certificate {
-            let message = format!("the certificate of {name} is not trusted: {}", without_url(error));
-            return Error::new(ErrorKind::InvalidInput, message)
-                .help("add its authority with GitOptions::certificate_authorities");
-        }
-        ErrorKind::Unavailable
-    };
+    if is_about_certificate(&error) {
+        let message = format!("the certificate of {name} is not trusted: {}", without_url(error));
+        return Error::new(ErrorKind::InvalidInput, message)
+            .help("add its authority with GitOptions::certificate_authorities");
+    }
+    let kind = if error.is_timeout() { ErrorKind::Timeout } else { ErrorKind::Unavailable };
     Error::new(kind, format!("{name} cannot be reached: {}", without_url(error)))
+}
+
+fn is_about_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
+    }
+    // An I/O error does not name what it wraps as its source, but the source of that.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.is_some_and(|inner| is_about_certificate(inner)) || error.source().is_some_and(is_about_certificate)
 }
 
 /// The chain of causes without the URL, which may hold what nobody should see.

@@ -8,7 +8,7 @@ mod session;
 mod ssh;
 mod tcp;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gitops_engine_core::{Error, ErrorKind, Result, RevisionSpec};
 use gix::ObjectId;
@@ -30,24 +30,40 @@ const REFS: &str = "refs/engine";
 pub(crate) struct RemoteStore {
     remote: Remote,
     options: GitOptions,
-    client: Option<reqwest::Client>,
+    authorities: Vec<reqwest::Certificate>,
+    client: OnceLock<reqwest::Client>,
     cache: Cache,
 }
 
 impl RemoteStore {
     pub(crate) fn new(remote: Remote, options: GitOptions) -> Result<Self> {
         let cache = Cache::new(&remote, &options)?;
-        let client = match remote.protocol {
-            Protocol::Http | Protocol::Https => Some(http::client(&options)?),
-            Protocol::Ssh if options.ssh.is_none() => return Err(ssh::refused(&remote)),
-            Protocol::Ssh | Protocol::Git => None,
-        };
-        Ok(Self { remote, options, client, cache })
+        let authorities = http::authorities(&options)?;
+        if remote.protocol == Protocol::Ssh && options.ssh.is_none() {
+            return Err(ssh::refused(&remote));
+        }
+        Ok(Self { remote, options, authorities, client: OnceLock::new(), cache })
+    }
+
+    fn speaks_http(&self) -> bool {
+        matches!(self.remote.protocol, Protocol::Http | Protocol::Https)
+    }
+
+    /// Made when it is first needed, on a thread for blocking work.
+    fn client(&self) -> Result<Option<&reqwest::Client>> {
+        if !self.speaks_http() {
+            return Ok(None);
+        }
+        if let Some(client) = self.client.get() {
+            return Ok(Some(client));
+        }
+        let client = http::client(self.remote.protocol, &self.options, &self.authorities)?;
+        Ok(Some(self.client.get_or_init(|| client)))
     }
 
     /// The credentials to begin with, or others after these were refused.
     pub(crate) async fn credentials(&self, rejected: bool) -> Result<Option<Credentials>> {
-        if self.client.is_none() {
+        if !self.speaks_http() {
             return Ok(None);
         }
         match &self.options.credentials {
@@ -142,7 +158,7 @@ impl RemoteStore {
     }
 
     fn connect(&self, credentials: Option<&Credentials>, interrupt: &Arc<Interrupt>) -> Result<Session> {
-        Session::connect(&self.remote, &self.options, self.client.as_ref(), credentials, interrupt)
+        Session::connect(&self.remote, &self.options, self.client()?, credentials, interrupt)
     }
 
     fn not_found(&self, spec: &RevisionSpec, session: &mut Session) -> Error {

@@ -76,6 +76,16 @@ impl GitServer {
         .await
     }
 
+    /// A server that speaks HTTP over TLS, as `localhost`.
+    pub(crate) async fn https(repository: &Path) -> Self {
+        Self::start(repository, |stream, shared| async move {
+            let Ok(stream) = tls().accept(stream).await else { return };
+            let service = hyper::service::service_fn(move |request| respond(request, shared.clone()));
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        })
+        .await
+    }
+
     /// A server that speaks the protocol of the Git daemon.
     pub(crate) async fn daemon(repository: &Path) -> Self {
         Self::start(repository, |mut stream, shared| async move {
@@ -139,6 +149,20 @@ impl GitServer {
     pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.requests.lock())
     }
+}
+
+/// The authority that the certificate of the server comes from. Made for these tests and used nowhere else.
+pub(crate) const AUTHORITY: &[u8] = include_bytes!("../tls/authority.pem");
+
+fn tls() -> tokio_rustls::TlsAcceptor {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../tls/server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tls/server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    tokio_rustls::TlsAcceptor::from(Arc::new(config))
 }
 
 async fn read_line(stream: &mut tokio::net::TcpStream) -> Option<Packet> {
