@@ -12,8 +12,6 @@ pub(crate) struct Reference {
     pub(crate) name: String,
     /// What it points to directly; for an annotated tag the tag object.
     pub(crate) id: ObjectId,
-    /// Where an annotated tag leads in the end, when the store says so.
-    pub(crate) peeled: Option<ObjectId>,
 }
 
 /// How many names an error offers.

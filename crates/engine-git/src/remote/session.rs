@@ -278,15 +278,13 @@ fn agent() -> (&'static str, Option<String>) {
 }
 
 fn reference(listed: &Ref) -> Option<Reference> {
-    let (name, id, peeled) = match listed {
-        Ref::Peeled { full_ref_name, tag, object } => (full_ref_name, *tag, Some(*object)),
-        Ref::Direct { full_ref_name, object } => (full_ref_name, *object, None),
-        Ref::Symbolic { full_ref_name, tag, object, .. } => {
-            (full_ref_name, tag.unwrap_or(*object), tag.map(|_| *object))
-        }
+    let (name, id) = match listed {
+        Ref::Peeled { full_ref_name, tag, .. } => (full_ref_name, *tag),
+        Ref::Direct { full_ref_name, object } => (full_ref_name, *object),
+        Ref::Symbolic { full_ref_name, tag, object, .. } => (full_ref_name, tag.unwrap_or(*object)),
         Ref::Unborn { .. } => return None,
     };
-    Some(Reference { name: name.to_string(), id, peeled })
+    Some(Reference { name: name.to_string(), id })
 }
 
 /// Our own error when there was one below gix, else that of gix in our classes.
