@@ -137,3 +137,22 @@ async fn an_idle_hour_costs_no_request() {
     drop(stop);
     task.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fight_over_a_field_is_told_and_does_not_become_a_storm() {
+    let world = World::new(&[("app/a.yaml", &config("contested", "ours"))]);
+    let (task, stop) = world.run(&["app"]);
+    world.heard.wait("the sync", 1, synced("app")).await;
+    let before = world.cluster.request_count();
+    // Somebody insists on another value for ten minutes.
+    for _ in 0..600 {
+        world.cluster.edit("ConfigMap", "default", "contested", |object| object["data"]["value"] = "theirs".into());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let writes = world.cluster.writes_since(before);
+    assert!((5..60).contains(&writes), "{writes} writes");
+    let told = world.heard.count(|event| matches!(event, Event::Warning { .. }));
+    assert!(told >= 4, "told {told} times");
+    drop(stop);
+    task.await.unwrap();
+}

@@ -1,6 +1,7 @@
 //! Reconciliation: observe, plan, execute, again and again.
 
 mod observe;
+mod pace;
 mod pass;
 mod run;
 

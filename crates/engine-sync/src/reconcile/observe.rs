@@ -54,7 +54,12 @@ impl ReconcilerParts {
         if tree.entry(&application.path)?.is_none() {
             let error = Error::new(
                 ErrorKind::NotFound,
-                format!("there is no {} at revision {} of {}", application.path, revision.short(), self.store.name()),
+                format!(
+                    "there is no path {:?} at revision {} of {}",
+                    application.path.as_str(),
+                    revision.short(),
+                    self.store.name()
+                ),
             );
             return Err(error.help("correct the path of the application").into());
         }

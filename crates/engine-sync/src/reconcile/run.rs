@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{Shared, join_all};
-use gitops_engine_core::{ChangeStream, ErrorKind, Event, ObjectId, Problems, Revision};
+use gitops_engine_core::{ChangeStream, Error, ErrorKind, Event, ObjectId, Problems, Revision};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Reconciler;
+use super::pace::Pace;
 use super::pass::{Pass, State};
 use crate::{Application, Outcome};
 
 impl Reconciler {
     /// Reconciles applications until `stop` completes; then no pass is begun, and those under way end early and cleanly.
     ///
-    /// Each application has its own pace: new revisions are found by polling, drift by the change stream of the cache,
-    /// and a failure is tried again with back-off. A new change does not wait for the back-off of an old failure, unless
-    /// the failure is about the desired state itself.
+    /// Each application has its own pace, so that none waits for another: new revisions are found by polling, drift by
+    /// the change stream of the cache. What fails is tried again with back-off, or at once when a new revision comes.
+    /// What has to be put back again and again is put back ever more slowly: somebody else insists on it, and a person
+    /// has to decide.
     pub async fn run(&self, applications: Vec<Application>, stop: impl Future<Output = ()> + Send + 'static) {
         let stop = futures::FutureExt::shared(stop);
         let tasks = applications.into_iter().map(|application| {
@@ -32,27 +34,25 @@ impl Reconciler {
     async fn follow<F: Future<Output = ()> + Send>(&self, application: Application, stop: Shared<F>) {
         let mut changes = self.parts.driver.cache.changes();
         let mut state = State::default();
-        let mut failures = 0;
+        let mut pace = Pace::new(self.schedule.clone(), Instant::now());
         let mut revision: Option<Revision> = None;
-        let mut next_poll = Instant::now();
-        loop {
-            if stop.peek().is_some() {
-                return;
-            }
-            if next_poll <= Instant::now() {
-                next_poll = Instant::now() + self.schedule.poll;
+        while stop.peek().is_none() {
+            if pace.polls(Instant::now()) {
                 match self.parts.resolve(&application).await {
-                    Ok(found) => revision = Some(found),
+                    Ok(found) => {
+                        pace.polled(Instant::now(), revision.as_ref() != Some(&found));
+                        revision = Some(found);
+                    }
                     // The state store is out of reach: the last known revision is enforced all the same.
                     Err(error) => {
-                        failures += 1;
-                        self.tell_failure(&application, revision.clone(), 0, &error.into(), failures);
-                        next_poll = Instant::now() + self.schedule.back_off(failures);
+                        let wait = pace.store_failed(Instant::now());
+                        self.tell_failure(&application, revision.clone(), &error.into(), wait);
                     }
                 }
             }
-            let mut retry = None;
-            if let Some(revision) = &revision {
+            if let Some(revision) = &revision
+                && pace.may_pass(Instant::now())
+            {
                 let superseded = self.superseded(&application, revision);
                 let cancel = async {
                     tokio::select! {
@@ -60,25 +60,18 @@ impl Reconciler {
                         () = superseded => {}
                     }
                 };
+                let synced_before = state.synced_revision() == Some(revision);
                 let passed = self.pass_at(&application, &mut state, revision.clone(), cancel).await;
-                if let Ok(Pass::Executed(_, report)) = &passed
-                    && report.outcome == Outcome::Cancelled
-                {
-                    next_poll = Instant::now();
-                }
-                let failed = self.tell(&application, revision, &passed, failures + 1);
-                failures = if failed { failures + 1 } else { 0 };
-                retry = failed.then(|| self.schedule.back_off(failures));
+                self.take_stock(&application, revision, &passed, synced_before, &mut pace);
                 if let Err(problems) = &passed
                     && problems.kind() == ErrorKind::Conflict
                 {
                     state = State::default();
                 }
             }
-            if stop.peek().is_some() {
-                return;
+            if stop.peek().is_none() {
+                self.rest(&mut changes, &state, &pace, stop.clone()).await;
             }
-            self.rest(&mut changes, &state, next_poll, retry, stop.clone()).await;
         }
     }
 
@@ -100,14 +93,11 @@ impl Reconciler {
         &self,
         changes: &mut ChangeStream,
         state: &State,
-        next_poll: Instant,
-        retry: Option<Duration>,
+        pace: &Pace,
         stop: Shared<F>,
     ) {
-        let wake = retry.map_or(next_poll, |retry| next_poll.min(Instant::now() + retry));
         let mut stop = std::pin::pin!(stop);
-        let sleep = tokio::time::sleep_until(wake);
-        let mut sleep = std::pin::pin!(sleep);
+        let mut sleep = std::pin::pin!(tokio::time::sleep_until(pace.wakes(Instant::now())));
         loop {
             tokio::select! {
                 () = &mut stop => return,
@@ -119,8 +109,13 @@ impl Reconciler {
                         return;
                     };
                     // After a failure the world moves all the time (Pods come and go): the back-off decides.
-                    if retry.is_none() && (batch.lagged || batch.kinds || concerns(state, &batch.objects)) {
-                        tokio::time::sleep(self.schedule.settle).await;
+                    if !pace.is_failing() && (batch.lagged || batch.kinds || concerns(state, &batch.objects)) {
+                        let calm = pace.calm(Instant::now()).max(self.schedule.settle);
+                        tokio::select! {
+                            () = &mut stop => {}
+                            () = &mut sleep => {}
+                            () = tokio::time::sleep(calm) => {}
+                        }
                         return;
                     }
                 }
@@ -128,59 +123,62 @@ impl Reconciler {
         }
     }
 
-    /// Tells how a pass ended. Returns whether it failed.
-    fn tell(
+    /// Tells how a pass ended, and sets the pace by it.
+    fn take_stock(
         &self,
         application: &Application,
         revision: &Revision,
         passed: &Result<Pass, Problems>,
-        failures: u32,
-    ) -> bool {
+        synced_before: bool,
+        pace: &mut Pace,
+    ) {
+        let events = &self.parts.driver.events;
+        let now = Instant::now();
+        let name = application.name.clone();
         match passed {
-            Ok(Pass::InSync(_)) => false,
+            Ok(Pass::InSync(_)) => pace.succeeded(),
             Ok(Pass::Executed(_, report)) => match report.outcome {
                 Outcome::Synced => {
-                    self.parts.driver.events.emit(Event::Synced {
-                        application: application.name.clone(),
-                        revision: revision.clone(),
-                        writes: report.writes,
-                    });
-                    false
+                    pace.succeeded();
+                    if synced_before && report.writes > 0 {
+                        let wait = pace.repaired(now);
+                        if !wait.is_zero() {
+                            let warning = Error::new(
+                                ErrorKind::Conflict,
+                                format!("drift keeps coming back: the next repair waits {} s", wait.as_secs()),
+                            )
+                            .help("see who changes the objects (the drift events say so), and let one side give way");
+                            events.emit(Event::Warning { application: name.clone(), warning: Arc::new(warning) });
+                        }
+                    }
+                    events.emit(Event::Synced { application: name, revision: revision.clone(), writes: report.writes });
                 }
-                Outcome::Cancelled => false,
+                Outcome::Cancelled => pace.poll_now(now),
                 Outcome::Failed => {
-                    self.parts.driver.events.emit(Event::Failed {
-                        application: application.name.clone(),
+                    let wait = pace.failed(now);
+                    events.emit(Event::Failed {
+                        application: name,
                         revision: Some(revision.clone()),
                         writes: report.writes,
                         errors: report.errors.clone(),
-                        retry_ms: Some(milliseconds(self.schedule.back_off(failures))),
+                        retry_ms: Some(milliseconds(wait)),
                     });
-                    true
                 }
             },
             Err(problems) => {
-                self.tell_failure(application, Some(revision.clone()), 0, problems, failures);
-                true
+                let wait = pace.failed(now);
+                self.tell_failure(application, Some(revision.clone()), problems, wait);
             }
         }
     }
 
-    fn tell_failure(
-        &self,
-        application: &Application,
-        revision: Option<Revision>,
-        writes: usize,
-        problems: &Problems,
-        failures: u32,
-    ) {
-        let copy = |error: &gitops_engine_core::Error| Arc::new(error.restate());
+    fn tell_failure(&self, application: &Application, revision: Option<Revision>, problems: &Problems, wait: Duration) {
         self.parts.driver.events.emit(Event::Failed {
             application: application.name.clone(),
             revision,
-            writes,
-            errors: problems.errors().iter().map(copy).collect(),
-            retry_ms: Some(milliseconds(self.schedule.back_off(failures))),
+            writes: 0,
+            errors: problems.errors().iter().map(|error| Arc::new(error.restate())).collect(),
+            retry_ms: Some(milliseconds(wait)),
         });
     }
 }
