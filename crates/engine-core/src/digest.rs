@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// A BLAKE3 digest (32 bytes) of canonical bytes, shown as lower-case hex.
 ///
-/// A digest of an object that holds secret values would let an attacker test guesses of weak secrets, so the engine
-/// derives the digests that it stores with [`Digest::keyed`] from a key that never leaves the inventory's owner.
+/// A digest of an object that holds secret values lets its reader test guesses of weak secrets: the engine keeps such
+/// digests in memory only, never in an inventory or a plan. Where one has to be stored, [`Digest::keyed`] with a key that
+/// is kept elsewhere takes that value away.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 

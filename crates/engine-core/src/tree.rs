@@ -170,7 +170,7 @@ pub struct TreeEntry {
 /// - Readers do not block each other, and no lock is held while a caller works with an answer.
 /// - Calls may read a local disk, never the network; they are safe to make from several threads.
 /// - `list` is sorted by path, names the direct children only, and holds every kind of entry.
-/// - Symbolic links are not followed: a path *through* one is not found, and reading one is an error.
+/// - Symbolic links are not followed: a path *through* one is not found, and reading one gives its target.
 pub trait Tree: Send + Sync {
     /// The revision that this is a view of.
     fn revision(&self) -> &Revision;
