@@ -1,6 +1,6 @@
 //! The smallest embedder: an agent for one application on the cluster of the present kubeconfig.
 #![allow(clippy::print_stderr, reason = "a program for people")]
-use gitops_engine::{Application, ApplicationName, Connection, Engine, Event, TreePath};
+use gitops_engine::{Application, ApplicationName, Connection, Engine, Event, TreePath, git::GitOptions};
 use std::sync::Arc;
 
 #[tokio::main]
@@ -9,6 +9,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(2).unwrap_or_default();
     let engine = Engine::builder()
         .repository(repository)
+        .git(GitOptions::new().cache_dir(".cache/git"))
         .connection(Connection::infer().await?)
         .events(Arc::new(|event: Event| eprintln!("{event:?}")))
         .start()?;

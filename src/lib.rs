@@ -6,11 +6,12 @@
 //! trait.
 //!
 //! ```no_run
-//! use gitops_engine::{Application, ApplicationName, Connection, Engine, TreePath};
+//! use gitops_engine::{Application, ApplicationName, Connection, Engine, TreePath, git::GitOptions};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::builder()
 //!     .repository("https://github.com/argoproj/argocd-example-apps")
+//!     .git(GitOptions::new().cache_dir("/var/cache/git"))
 //!     .connection(Connection::infer().await?)
 //!     .start()?;
 //! let application = Application::new(ApplicationName::parse("guestbook")?)
@@ -63,3 +64,14 @@ pub use gitops_engine_core::{
 };
 pub use gitops_engine_sync::{Application, Pass, Plan, Policy, Schedule};
 pub use status::{ObjectHealth, health_tree};
+
+/// The examples of the book and their imports, compiled and run with the documentation tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../docs/src/getting-started.md")]
+    mod getting_started {}
+    #[doc = include_str!("../docs/src/manifests.md")]
+    mod manifests {}
+    #[doc = include_str!("../docs/src/testing.md")]
+    mod testing {}
+}

@@ -7,8 +7,13 @@ mod arguments;
 mod bench;
 mod cargo;
 mod control_plane;
+mod docs;
 mod e2e;
+mod layers;
+mod lint;
 mod peers;
+mod signatures;
+mod source;
 mod tally;
 
 #[path = "../../benches/objects/mod.rs"]
@@ -27,6 +32,9 @@ usage: cargo xtask COMMAND
   control-plane [--build-only]     a real control plane for yourself, until Ctrl-C
   bench [--rounds N] [--only NAME] [--peers-only | --without-peers]
                                    our benches and the Go engine's in turn, as one table of ratios
+  lint [--fast]                    formatting, Clippy, layers, dependencies; --fast leaves Clippy out
+  layers                           what may depend on what, and what each place of the code may touch
+  docs [--files-only]              that links, names and examples in documents are true, and `cargo doc`
 
 Programs that are built once are kept in $GITOPS_ENGINE_CACHE (~/.cache/gitops-engine). A real control plane
 is taken from $KUBEBUILDER_ASSETS when that is set, and built with Go otherwise.
@@ -53,6 +61,9 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Option<Tally>> {
         Some("e2e") => e2e::run(arguments).map(Some),
         Some("control-plane") => control_plane::run(arguments).map(Some),
         Some("bench") => bench::run(arguments).map(Some),
+        Some("lint") => lint::run(arguments).map(Some),
+        Some("layers") => layers::run(arguments).map(Some),
+        Some("docs") => docs::run(arguments).map(Some),
         Some("help") => {
             print!("{USAGE}");
             Ok(None)

@@ -115,7 +115,8 @@ impl Machine {
     /// A machine for a plan.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when the plan has guards and is not approved; [`ErrorKind::InvalidInput`] when `desired` is
+    /// [`Refused`](gitops_engine_core::ErrorKind::Refused) when the plan has guards and is not approved;
+    /// [`InvalidInput`](gitops_engine_core::ErrorKind::InvalidInput) when `desired` is
     /// not the desired state that the plan was made from.
     pub fn new(
         plan: Plan,
