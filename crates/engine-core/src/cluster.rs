@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Manifest, ObjectId, ResourceType, Uid};
+use crate::{ErrorKind, Manifest, ObjectId, ResourceType, Uid};
 
 /// Whether a write takes effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -174,6 +174,24 @@ impl ApiFaultKind {
     /// Whether the same request may succeed later.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Exhausted | Self::Throttled | Self::Server | Self::Connection | Self::Timeout)
+    }
+}
+
+impl From<ApiFaultKind> for ErrorKind {
+    /// What a refused request means for the one who asked for it. What only blames the request blames the manifest.
+    fn from(kind: ApiFaultKind) -> Self {
+        match kind {
+            ApiFaultKind::Forbidden => Self::PermissionDenied,
+            ApiFaultKind::Unauthenticated => Self::Unauthenticated,
+            ApiFaultKind::Conflict | ApiFaultKind::AlreadyExists => Self::Conflict,
+            ApiFaultKind::NotFound => Self::NotFound,
+            ApiFaultKind::Timeout => Self::Timeout,
+            ApiFaultKind::Exhausted | ApiFaultKind::Throttled | ApiFaultKind::Server | ApiFaultKind::Connection => {
+                Self::Unavailable
+            }
+            ApiFaultKind::Protocol => Self::Internal,
+            ApiFaultKind::Invalid | ApiFaultKind::BadRequest => Self::InvalidInput,
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gitops_engine_core::{
-    ApiFault, ApiFaultKind, ApplicationName, ApplyOptions, Cluster, Error, ErrorKind, GroupKind, Inventory,
-    InventoryStore, InventoryVersion, Manifest, ObjectId, ResourceType, Result, Scope, Value, Versioned,
+    ApiFault, ApplicationName, ApplyOptions, Cluster, Error, ErrorKind, GroupKind, Inventory, InventoryStore,
+    InventoryVersion, Manifest, ObjectId, ResourceType, Result, Scope, Value, Versioned,
 };
 
 use crate::application::APPLICATION;
@@ -71,15 +71,7 @@ impl ClusterInventory {
     }
 
     fn fault(&self, application: &ApplicationName, doing: &str, fault: ApiFault) -> Error {
-        let kind = match fault.kind {
-            ApiFaultKind::AlreadyExists | ApiFaultKind::Conflict => ErrorKind::Conflict,
-            ApiFaultKind::Unauthenticated => ErrorKind::Unauthenticated,
-            ApiFaultKind::Forbidden => ErrorKind::PermissionDenied,
-            ApiFaultKind::NotFound => ErrorKind::NotFound,
-            ApiFaultKind::Timeout => ErrorKind::Timeout,
-            kind if kind.is_retryable() => ErrorKind::Unavailable,
-            _ => ErrorKind::Internal,
-        };
+        let kind = ErrorKind::from(fault.kind);
         let error =
             Error::new(kind, format!("the inventory could not be {doing}: {fault}")).object(self.object(application));
         match kind {

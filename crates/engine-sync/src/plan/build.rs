@@ -115,10 +115,7 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
     order::pull_forward(&mut steps, &mut notices);
     let owned = input.inventory.entries.len();
     let guards = guard::find(input.application, &steps, declared.len(), owned, confirmations);
-    let ordered =
-        graph::order(steps, &depends_on, input.actual).map_err(|errors| Problems::check(errors).err()).map_err(
-            |problems| problems.unwrap_or_else(|| Error::new(gitops_engine_core::ErrorKind::Internal, "").into()),
-        )?;
+    let ordered = graph::order(steps, &depends_on, input.actual)?;
     notices.sort();
     notices.dedup();
     Ok(Plan {

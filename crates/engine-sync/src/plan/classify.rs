@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use gitops_engine_core::{
-    ApiFault, ApiFaultKind, Coverage, Error, ErrorKind, GroupKind, KindState, LiveObject, Manifest, ObjectId, Result,
-    Uid,
+    ApiFault, Coverage, Error, ErrorKind, GroupKind, KindState, LiveObject, Manifest, ObjectId, Result, Uid,
 };
 
 use gitops_engine_diff::{LastApplied, Mutations, compare, three_way};
@@ -193,15 +192,7 @@ fn recreate(input: &PlanInput<'_>, object: &Prepared<'_>, uid: &Uid, fault: &Api
 }
 
 pub(super) fn refused(object: &Prepared<'_>, fault: &ApiFault) -> Error {
-    let kind = match fault.kind {
-        ApiFaultKind::Forbidden => ErrorKind::PermissionDenied,
-        ApiFaultKind::Unauthenticated => ErrorKind::Unauthenticated,
-        ApiFaultKind::Conflict | ApiFaultKind::AlreadyExists => ErrorKind::Conflict,
-        ApiFaultKind::NotFound => ErrorKind::NotFound,
-        ApiFaultKind::Timeout => ErrorKind::Timeout,
-        kind if kind.is_retryable() => ErrorKind::Unavailable,
-        _ => ErrorKind::InvalidInput,
-    };
+    let kind = ErrorKind::from(fault.kind);
     Error::new(kind, format!("the API server refuses it: {fault}")).object(object.id.clone()).caused_by(fault.clone())
 }
 

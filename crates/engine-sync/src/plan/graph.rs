@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::fmt;
 
 use gitops_engine_core::dialect::{Dependency, Phase};
-use gitops_engine_core::{Error, ErrorKind, ObjectId, Snapshot};
+use gitops_engine_core::{Error, ErrorKind, ObjectId, Problems, Snapshot};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -93,7 +93,7 @@ pub(super) fn order(
     mut steps: Vec<Step>,
     depends_on: &BTreeMap<ObjectId, Vec<Dependency>>,
     actual: &dyn Snapshot,
-) -> Result<Ordered, Vec<Error>> {
+) -> Result<Ordered, Problems> {
     steps.sort_by(|a, b| key(a).cmp(&key(b)));
     let slots: Vec<_> = steps.iter().map(Slot::of).collect();
     let active: Vec<_> = (0..steps.len()).filter(|at| !steps[*at].action.is_idle()).collect();
@@ -135,7 +135,7 @@ impl Builder {
         active: &[usize],
         depends_on: &BTreeMap<ObjectId, Vec<Dependency>>,
         actual: &dyn Snapshot,
-    ) -> Result<Vec<usize>, Vec<Error>> {
+    ) -> Result<Vec<usize>, Problems> {
         let mut explicit = Vec::new();
         let mut errors = Vec::new();
         let mut providers: BTreeMap<(bool, Provided), Vec<usize>> = BTreeMap::new();
@@ -197,7 +197,8 @@ impl Builder {
                 }
             }
         }
-        if errors.is_empty() { Ok(explicit) } else { Err(errors) }
+        Problems::check(errors)?;
+        Ok(explicit)
     }
 
     /// A barrier between each wave and the next one. SyncFail has a chain of its own: it does not wait for success.
@@ -286,7 +287,7 @@ impl Builder {
         order
     }
 
-    fn check_cycles(&self, steps: &[Step], explicit: &[usize]) -> Result<(), Vec<Error>> {
+    fn check_cycles(&self, steps: &[Step], explicit: &[usize]) -> Result<(), Problems> {
         if explicit.is_empty() || self.topological().len() == self.graph.node_count() {
             return Ok(());
         }
@@ -305,8 +306,7 @@ impl Builder {
                 errors.push(self.describe(&cycle, steps));
             }
         }
-        errors.sort_by(|a, b| a.message().cmp(b.message()));
-        Err(errors)
+        Problems::check(errors)
     }
 
     /// How many steps a cycle has: barriers do not count.

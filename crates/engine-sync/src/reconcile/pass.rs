@@ -133,11 +133,7 @@ impl ReconcilerParts {
                 }
                 // What the server could not answer now is no verdict about the object.
                 Err(fault) if fault.kind.is_retryable() || fault.kind == ApiFaultKind::Unauthenticated => {
-                    let kind = match fault.kind {
-                        ApiFaultKind::Unauthenticated => ErrorKind::Unauthenticated,
-                        ApiFaultKind::Timeout => ErrorKind::Timeout,
-                        _ => ErrorKind::Unavailable,
-                    };
+                    let kind = ErrorKind::from(fault.kind);
                     errors.push(
                         Error::new(kind, format!("the API server did not answer a dry run: {fault}"))
                             .object(question.object)

@@ -92,15 +92,7 @@ impl Machine {
         }
         let step = &self.plan.steps[at];
         let immutable = fault.immutable_fields().join(", ");
-        let kind = match fault.kind {
-            ApiFaultKind::Forbidden => ErrorKind::PermissionDenied,
-            ApiFaultKind::Unauthenticated => ErrorKind::Unauthenticated,
-            ApiFaultKind::Conflict | ApiFaultKind::AlreadyExists => ErrorKind::Conflict,
-            ApiFaultKind::NotFound => ErrorKind::NotFound,
-            ApiFaultKind::Timeout => ErrorKind::Timeout,
-            kind if kind.is_retryable() => ErrorKind::Unavailable,
-            _ => ErrorKind::InvalidInput,
-        };
+        let kind = ErrorKind::from(fault.kind);
         let mut error = Error::new(kind, format!("the API server refuses it: {fault}")).object(step.object.clone());
         if !immutable.is_empty() {
             error = error.help(format!("{immutable} cannot be changed: allow the recreation of {}", step.object.kind));
