@@ -1,16 +1,23 @@
 //! What an object is called. The API version is not part of its identity: one object is served under many.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeSeed;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::value::KeySeed;
 
 /// An API group and a kind, without a version. The core group is the empty string.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Hash, Serialize, Deserialize)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "equality is that of the fields, only faster")]
 pub struct GroupKind {
     /// The API group, such as `apps`; empty for the core group.
+    #[serde(deserialize_with = "shared")]
     pub group: Arc<str>,
     /// The kind, such as `Deployment`.
+    #[serde(deserialize_with = "shared")]
     pub kind: Arc<str>,
 }
 
@@ -26,6 +33,45 @@ impl GroupKind {
     }
 }
 
+impl PartialEq for GroupKind {
+    fn eq(&self, other: &Self) -> bool {
+        same(&self.kind, &other.kind) && same(&self.group, &other.group)
+    }
+}
+
+impl Ord for GroupKind {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(&self.group, &other.group).then_with(|| compare(&self.kind, &other.kind))
+    }
+}
+
+impl PartialOrd for GroupKind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+// Groups, kinds and namespaces are few and shared (`Key::to_shared`): most comparisons are of a text with itself, and the
+// planner makes millions of them.
+
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    Ok(KeySeed.deserialize(deserializer)?.to_shared())
+}
+
+fn shared_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Shared(#[serde(deserialize_with = "shared")] Arc<str>);
+    Ok(Option::<Shared>::deserialize(deserializer)?.map(|Shared(text)| text))
+}
+
+fn same(a: &Arc<str>, b: &Arc<str>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+fn compare(a: &Arc<str>, b: &Arc<str>) -> Ordering {
+    if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+}
+
 impl fmt::Display for GroupKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.group.is_empty() { f.write_str(&self.kind) } else { write!(f, "{}/{}", self.group, self.kind) }
@@ -36,13 +82,14 @@ impl fmt::Display for GroupKind {
 ///
 /// Ordered by group, kind, namespace (cluster-scoped first) and name. Displayed as `apps/Deployment shop/web`,
 /// `ConfigMap shop/settings`, `Namespace shop`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Eq, Hash, Serialize, Deserialize)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "equality is that of the fields, only faster")]
 pub struct ObjectId {
     /// Group and kind.
     #[serde(flatten)]
     pub kind: GroupKind,
     /// The namespace; `None` for an object of a cluster-scoped kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "shared_or_none")]
     pub namespace: Option<Arc<str>>,
     /// `metadata.name`.
     pub name: Arc<str>,
@@ -62,6 +109,34 @@ impl ObjectId {
     /// The identity of an object of a cluster-scoped kind.
     pub fn cluster(group: impl Into<Arc<str>>, kind: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { kind: GroupKind::new(group, kind), namespace: None, name: name.into() }
+    }
+}
+
+impl PartialEq for ObjectId {
+    fn eq(&self, other: &Self) -> bool {
+        let namespaces = match (&self.namespace, &other.namespace) {
+            (Some(a), Some(b)) => same(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        // The name is what differs most often.
+        namespaces && same(&self.name, &other.name) && self.kind == other.kind
+    }
+}
+
+impl Ord for ObjectId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let namespaces = || match (&self.namespace, &other.namespace) {
+            (Some(a), Some(b)) => compare(a, b),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        };
+        self.kind.cmp(&other.kind).then_with(namespaces).then_with(|| compare(&self.name, &other.name))
+    }
+}
+
+impl PartialOrd for ObjectId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -200,6 +275,30 @@ mod tests {
     fn displays_as_people_write_it() {
         assert_eq!(ObjectId::namespaced("apps", "Deployment", "shop", "web").to_string(), "apps/Deployment shop/web");
         assert_eq!(ObjectId::cluster("", "Namespace", "shop").to_string(), "Namespace shop");
+    }
+
+    #[test]
+    fn the_order_is_that_of_group_kind_namespace_and_name() {
+        let texts = ["", "a", "b"];
+        let mut ids = Vec::new();
+        for (group, kind) in texts.iter().flat_map(|group| texts.map(|kind| (*group, kind))) {
+            for name in texts {
+                ids.push(ObjectId::cluster(group, kind, name));
+                ids.extend(texts.map(|namespace| ObjectId::namespaced(group, kind, namespace, name)));
+            }
+        }
+        let parts =
+            |id: &ObjectId| (id.kind.group.clone(), id.kind.kind.clone(), id.namespace.clone(), id.name.clone());
+        for a in &ids {
+            for b in &ids {
+                // Of shared texts and of others.
+                let copy = ObjectId { name: Arc::from(&*b.name), kind: a.kind.clone(), namespace: a.namespace.clone() };
+                for b in [b, &copy] {
+                    assert_eq!(a.cmp(b), parts(a).cmp(&parts(b)), "{a:?} {b:?}");
+                    assert_eq!(a == b, parts(a) == parts(b), "{a:?} {b:?}");
+                }
+            }
+        }
     }
 
     #[test]

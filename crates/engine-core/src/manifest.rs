@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::value::Map;
+use crate::value::{Open, ValueSeed};
 use crate::{Digest, Error, ErrorKind, FieldPath, GroupKind, Key, ObjectId, Result, Uid, Value};
 
 /// What to do with `metadata.managedFields` while parsing: it is a third of a typical object, and few need it.
@@ -283,28 +283,26 @@ impl<'de> Visitor<'de> for RootSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::with_capacity(8);
         let mut kept = None;
-        while let Some(key) = map.next_key_seed(crate::value::KeySeed)? {
-            let value = if key.as_str() == "metadata" {
-                let (metadata, managed_fields) =
-                    map.next_value_seed(MetadataSeed { managed_fields: self.managed_fields })?;
-                kept = managed_fields;
-                metadata
-            } else {
-                map.next_value()?
-            };
-            entries.push((key, value));
-        }
-        Ok((Value::Object(Map::from_entries(entries)), kept))
+        let body = Open::default().map(&mut map, |open, key, map| {
+            if key.as_str() != "metadata" {
+                return map.next_value_seed(ValueSeed(open)).map(Some);
+            }
+            let seed = MetadataSeed { managed_fields: self.managed_fields, open };
+            let (metadata, managed_fields) = map.next_value_seed(seed)?;
+            kept = managed_fields;
+            Ok(Some(metadata))
+        })?;
+        Ok((body.into(), kept))
     }
 }
 
-struct MetadataSeed {
+struct MetadataSeed<'o> {
     managed_fields: ManagedFields,
+    open: &'o mut Open,
 }
 
-impl<'de> serde::de::DeserializeSeed<'de> for MetadataSeed {
+impl<'de> serde::de::DeserializeSeed<'de> for MetadataSeed<'_> {
     type Value = (Value, Option<Box<str>>);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -312,7 +310,7 @@ impl<'de> serde::de::DeserializeSeed<'de> for MetadataSeed {
     }
 }
 
-impl<'de> Visitor<'de> for MetadataSeed {
+impl<'de> Visitor<'de> for MetadataSeed<'_> {
     type Value = (Value, Option<Box<str>>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -324,21 +322,20 @@ impl<'de> Visitor<'de> for MetadataSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::with_capacity(12);
         let mut kept = None;
-        while let Some(key) = map.next_key_seed(crate::value::KeySeed)? {
-            if key.as_str() == "managedFields" {
-                match self.managed_fields {
-                    ManagedFields::Drop => {
-                        map.next_value::<serde::de::IgnoredAny>()?;
-                    }
-                    ManagedFields::Keep => kept = Some(Box::<str>::from(map.next_value::<&RawValue>()?.get())),
-                }
-                continue;
+        let metadata = self.open.map(&mut map, |open, key, map| {
+            if key.as_str() != "managedFields" {
+                return map.next_value_seed(ValueSeed(open)).map(Some);
             }
-            entries.push((key, map.next_value()?));
-        }
-        Ok((Value::Object(Map::from_entries(entries)), kept))
+            match self.managed_fields {
+                ManagedFields::Drop => {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+                ManagedFields::Keep => kept = Some(Box::<str>::from(map.next_value::<&RawValue>()?.get())),
+            }
+            Ok(None)
+        })?;
+        Ok((metadata.into(), kept))
     }
 }
 

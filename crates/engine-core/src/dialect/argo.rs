@@ -3,6 +3,8 @@
 use super::{Hook, HookDeletePolicy, Intent, Phase, PruneIntent, list};
 use crate::Manifest;
 
+pub(super) const DOMAINS: &[&str] = &["argocd.argoproj.io"];
+
 const HOOK: &str = "argocd.argoproj.io/hook";
 const DELETE_POLICY: &str = "argocd.argoproj.io/hook-delete-policy";
 const WAVE: &str = "argocd.argoproj.io/sync-wave";

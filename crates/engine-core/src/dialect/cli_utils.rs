@@ -3,6 +3,9 @@
 use super::{Dependency, Intent, list, object};
 use crate::{Manifest, ObjectId};
 
+pub(super) const DOMAINS: &[&str] =
+    &["config.kubernetes.io", "cli-utils.sigs.k8s.io", "client.lifecycle.config.k8s.io"];
+
 const DEPENDS_ON: &str = "config.kubernetes.io/depends-on";
 const ON_REMOVE: &str = "cli-utils.sigs.k8s.io/on-remove";
 const DELETION: &str = "client.lifecycle.config.k8s.io/deletion";

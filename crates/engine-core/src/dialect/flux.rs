@@ -4,6 +4,8 @@
 use super::Intent;
 use crate::Manifest;
 
+pub(super) const DOMAINS: &[&str] = &["kustomize.toolkit.fluxcd.io"];
+
 const PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
 const RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
 const NOT_ACTED_ON: &[&str] = &["kustomize.toolkit.fluxcd.io/ssa", "kustomize.toolkit.fluxcd.io/force"];

@@ -3,6 +3,8 @@
 use super::{Hook, HookDeletePolicy, Intent, Phase, list};
 use crate::Manifest;
 
+pub(super) const DOMAINS: &[&str] = &["helm.sh"];
+
 const HOOK: &str = "helm.sh/hook";
 const WEIGHT: &str = "helm.sh/hook-weight";
 const DELETE_POLICY: &str = "helm.sh/hook-delete-policy";

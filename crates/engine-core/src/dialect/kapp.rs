@@ -3,6 +3,8 @@
 use super::Intent;
 use crate::Manifest;
 
+pub(super) const DOMAINS: &[&str] = &["kapp.k14s.io"];
+
 const DELETE_STRATEGY: &str = "kapp.k14s.io/delete-strategy";
 const NOT_ACTED_ON: &[&str] = &["kapp.k14s.io/change-group", "kapp.k14s.io/change-rule"];
 

@@ -109,6 +109,27 @@ pub struct Intent {
     pub notices: Vec<Notice>,
 }
 
+/// The dialects in the order of their precedence: where their annotations (and labels) live, and their reader.
+const DIALECTS: [Dialect; 5] = [
+    (argo::DOMAINS, argo::read),
+    (helm::DOMAINS, helm::read),
+    (flux::DOMAINS, flux::read),
+    (cli_utils::DOMAINS, cli_utils::read),
+    (kapp::DOMAINS, kapp::read),
+];
+
+type Dialect = (&'static [&'static str], fn(&Manifest, &mut Intent));
+
+/// Whether an annotation or a label of the object is of one of these domains.
+fn speaks(manifest: &Manifest, domains: &[&str]) -> bool {
+    let metadata = manifest.get("metadata");
+    let of = |key: &str, domain: &str| {
+        key.as_bytes().get(domain.len()) == Some(&b'/') && key.as_bytes().starts_with(domain.as_bytes())
+    };
+    let notes = ["annotations", "labels"].into_iter().filter_map(|field| metadata?.get(field)?.as_object());
+    notes.flatten().any(|(key, _)| domains.iter().any(|domain| of(key.as_str(), domain)))
+}
+
 impl Intent {
     /// Reads the annotations of an object in every dialect.
     ///
@@ -116,11 +137,12 @@ impl Intent {
     /// dialect that protects an object from removal wins over all that do not.
     pub fn read(manifest: &Manifest) -> Self {
         let mut intent = Self::default();
-        argo::read(manifest, &mut intent);
-        helm::read(manifest, &mut intent);
-        flux::read(manifest, &mut intent);
-        cli_utils::read(manifest, &mut intent);
-        kapp::read(manifest, &mut intent);
+        // Most objects speak no dialect or one: the others are not asked.
+        for (domains, read) in DIALECTS {
+            if speaks(manifest, domains) {
+                read(manifest, &mut intent);
+            }
+        }
         intent.depends_on.sort();
         intent.depends_on.dedup();
         intent.notices.sort();

@@ -50,7 +50,7 @@ impl Serialize for Map {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        ValueSeed(&mut Open::default()).deserialize(deserializer)
     }
 }
 
@@ -63,9 +63,43 @@ impl<'de> Deserialize<'de> for Map {
     }
 }
 
-struct ValueVisitor;
+/// The maps and lists that are being read, the innermost one last: how large one is shows when it ends, and then it is
+/// made in one piece.
+#[derive(Default)]
+pub(crate) struct Open {
+    entries: Vec<(Key, Value)>,
+    items: Vec<Value>,
+}
 
-impl<'de> Visitor<'de> for ValueVisitor {
+impl Open {
+    /// Reads a map; `read` reads the value of a key, or takes it apart and gives none.
+    pub(crate) fn map<'de, A: MapAccess<'de>>(
+        &mut self,
+        map: &mut A,
+        mut read: impl FnMut(&mut Self, &Key, &mut A) -> Result<Option<Value>, A::Error>,
+    ) -> Result<Map, A::Error> {
+        let start = self.entries.len();
+        while let Some(key) = map.next_key_seed(KeySeed)? {
+            if let Some(value) = read(self, &key, map)? {
+                self.entries.push((key, value));
+            }
+        }
+        Ok(Map::from_tail(&mut self.entries, start))
+    }
+}
+
+/// Reads a value.
+pub(crate) struct ValueSeed<'o>(pub(crate) &'o mut Open);
+
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +115,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
+        self.deserialize(deserializer)
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
@@ -110,19 +144,15 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(1024));
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
+        let start = self.0.items.len();
+        while let Some(item) = seq.next_element_seed(ValueSeed(self.0))? {
+            self.0.items.push(item);
         }
-        Ok(Value::Array(items.into_boxed_slice()))
+        Ok(Value::Array(self.0.items.drain(start..).collect()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(1024));
-        while let Some(key) = map.next_key_seed(KeySeed)? {
-            entries.push((key, map.next_value()?));
-        }
-        Ok(Value::Object(Map::from_entries(entries)))
+        Ok(self.0.map(&mut map, |open, _, map| map.next_value_seed(ValueSeed(open)).map(Some))?.into())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Shared keys.
 
+use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -11,8 +13,27 @@ use parking_lot::RwLock;
 ///
 /// Keys of up to 64 bytes are shared between all objects of the process, up to a bound of some 65,000 different ones, so
 /// that hostile input cannot fill the memory with keys that nobody needs any more. Beyond the bound a key is its own.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Eq, Hash)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "equality is that of the text, only faster")]
 pub struct Key(Arc<str>);
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 const SHARDS: usize = 64;
 const KEYS_PER_SHARD: usize = 1024;
@@ -28,27 +49,59 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| Table {
     shards: std::array::from_fn(|_| RwLock::new(HashSet::new())),
 });
 
+thread_local! {
+    /// The keys that this thread met last, each at the place that its text gives it: an object has the same few keys over
+    /// and over, and finding them here costs a tenth of a look into the table.
+    static RECENT: RefCell<[Option<Arc<str>>; PLACES]> = const { RefCell::new([const { None }; PLACES]) };
+}
+
+const PLACES: usize = 512;
+
+/// Where a text belongs among the recent keys: any function does that spreads well and is fast.
+fn place(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let word = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29),
+        _ => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let mixed = word.wrapping_add(bytes.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> (u64::BITS - PLACES.ilog2())) as usize
+}
+
 impl Key {
     /// A key with this text.
     pub fn new(text: &str) -> Self {
         if text.len() > LONGEST_SHARED {
             return Self(text.into());
         }
+        let recent = RECENT.try_with(|recent| {
+            let mut recent = recent.borrow_mut();
+            let recent = &mut recent[place(text)];
+            match recent {
+                Some(key) if **key == *text => key.clone(),
+                _ => recent.insert(Self::from_table(text)).clone(),
+            }
+        });
+        // While a thread ends it has no recent keys any more.
+        Self(recent.unwrap_or_else(|_| Self::from_table(text)))
+    }
+
+    fn from_table(text: &str) -> Arc<str> {
         let table = &*TABLE;
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the shard")]
         let shard = &table.shards[table.hasher.hash_one(text) as usize % SHARDS];
         if let Some(shared) = shard.read().get(text) {
-            return Self(shared.clone());
+            return shared.clone();
         }
         let key: Arc<str> = text.into();
         let mut shard = shard.write();
         if let Some(shared) = shard.get(text) {
-            return Self(shared.clone());
+            return shared.clone();
         }
         if shard.len() < KEYS_PER_SHARD {
             shard.insert(key.clone());
         }
-        Self(key)
+        key
     }
 
     /// The text.

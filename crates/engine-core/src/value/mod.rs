@@ -9,7 +9,7 @@ mod key;
 
 use std::fmt;
 
-pub(crate) use json::KeySeed;
+pub(crate) use json::{KeySeed, Open, ValueSeed};
 pub use key::Key;
 
 /// A JSON value.
@@ -38,6 +38,9 @@ pub enum Value {
 #[derive(Clone, Default, PartialEq, PartialOrd)]
 pub struct Map(Box<[(Key, Value)]>);
 
+/// Up to so many entries a map is searched from its beginning.
+const SMALL: usize = 16;
+
 impl Map {
     /// Sorts the entries. Of equal keys the last one stays, as in every JSON library of Kubernetes.
     pub fn from_entries(mut entries: Vec<(Key, Value)>) -> Self {
@@ -54,8 +57,29 @@ impl Map {
         Self(entries.into_boxed_slice())
     }
 
+    /// Takes the entries from `start` on, with the rules of [`Map::from_entries`].
+    fn from_tail(entries: &mut Vec<(Key, Value)>, start: usize) -> Self {
+        let tail = &mut entries[start..];
+        if !tail.is_sorted_by(|(a, _), (b, _)| a < b) {
+            tail.sort_by(|(a, _), (b, _)| a.cmp(b));
+            if !tail.is_sorted_by(|(a, _), (b, _)| a < b) {
+                return Self::from_entries(entries.drain(start..).collect());
+            }
+        }
+        Self(entries.drain(start..).collect())
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
+        // In a small map looking at each key is faster: keys of another length are passed over without reading them.
+        if self.0.len() <= SMALL {
+            let sought = key.as_bytes();
+            return self
+                .0
+                .iter()
+                .find(|(candidate, _)| candidate.as_str().as_bytes() == sought)
+                .map(|(_, value)| value);
+        }
         self.position(key).ok().map(|at| &self.0[at].1)
     }
 
