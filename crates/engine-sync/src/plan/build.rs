@@ -1,13 +1,14 @@
 //! The planner.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use gitops_engine_core::dialect::Phase;
-use gitops_engine_core::{ApplyMode, Error, KindState, ObjectId, Problems, Timestamp};
+use gitops_engine_core::{ApplyMode, Error, KindState, Problems, Timestamp};
 
 use super::classify::{Finding, Live, decide, find, settled};
 use super::digest::storable_digest;
-use super::prepare::{Prepared, prepare, stamp};
+use super::namespaces::Namespaces;
+use super::prepare::{Owned, Prepared, prepare, stamp};
 use super::{Action, Plan, PlanInput, Question, Step, graph, guard, hooks, order, prune};
 
 /// The dry runs that a plan would like to know the results of: objects that may differ, and new objects whose
@@ -58,12 +59,11 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
     let mut notices = survey.notices;
     let mut steps = Vec::with_capacity(survey.undecided.len());
     let mut depends_on = BTreeMap::new();
-    let mut declared = BTreeSet::new();
+    let declared = survey.undecided.len();
     let mut hook_objects = Vec::new();
     let mut refreshes_inventory = false;
     for undecided in survey.undecided {
         let object = undecided.object;
-        declared.insert(object.id.clone());
         if !object.intent.depends_on.is_empty() {
             depends_on.insert(object.id.clone(), object.intent.depends_on.clone());
         }
@@ -81,12 +81,12 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
         match finding {
             Ok(finding) => {
                 refreshes_inventory |= finding.refreshes;
-                steps.push(step(&object, Phase::Sync, finding.action, finding.reason));
+                steps.push(step(object, Phase::Sync, finding.action, finding.reason));
             }
             Err(error) => errors.push(error.at(object.declared.place.clone())),
         }
     }
-    let (prunes, confirmations) = prune::steps(input, &declared);
+    let (prunes, confirmations) = prune::steps(input, survey.undeclared);
     refreshes_inventory |=
         prunes.iter().any(|step| matches!(step.action, Action::Forget | Action::AwaitRemoval { .. }));
     steps.extend(prunes);
@@ -101,11 +101,11 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
                 } else {
                     "the hook runs in each sync, and there is nothing to sync"
                 };
-                steps.push(step(object, phase, Action::Skip, reason.to_owned()));
+                steps.push(step(object.clone(), phase, Action::Skip, reason.to_owned()));
                 continue;
             }
             match hooks::classify(input, object, phase, started) {
-                Ok((action, reason)) => steps.push(step(object, phase, action, reason)),
+                Ok((action, reason)) => steps.push(step(object.clone(), phase, action, reason)),
                 Err(error) => errors.push(error.at(object.declared.place.clone())),
             }
         }
@@ -114,7 +114,7 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
 
     order::pull_forward(&mut steps, &mut notices);
     let owned = input.inventory.entries.len();
-    let guards = guard::find(input.application, &steps, declared.len(), owned, confirmations);
+    let guards = guard::find(input.application, &steps, declared, owned, confirmations);
     let ordered = graph::order(steps, &depends_on, input.actual)?;
     notices.sort();
     notices.dedup();
@@ -151,6 +151,8 @@ enum State {
 
 struct Survey<'a> {
     undecided: Vec<Undecided<'a>>,
+    /// What the inventory holds besides.
+    undeclared: Vec<Owned<'a>>,
     hooks: Option<gitops_engine_core::Digest>,
     /// Whether the hooks differ from those that last ran, or an operation is under way.
     hooks_changed: bool,
@@ -166,12 +168,13 @@ fn runs_hooks(input: &PlanInput<'_>, hooks_changed: bool, work: bool) -> bool {
 
 /// Looks at every declared object once.
 fn survey<'a>(input: &PlanInput<'a>, started: Timestamp) -> Survey<'a> {
-    let (prepared, mut errors) = prepare(input, started);
+    let (prepared, undeclared, mut errors) = prepare(input, started);
     let hooks = hooks::digest(&prepared);
     let resumes = input.inventory.operation.is_some();
     let hooks_changed = hooks.is_some() && (resumes || hooks != input.inventory.hooks);
     let mut notices = Vec::new();
     let mut states: BTreeMap<_, KindState> = BTreeMap::new();
+    let mut namespaces = Namespaces::default();
     let mut undecided = Vec::with_capacity(prepared.len());
     for object in prepared {
         for notice in &object.intent.notices {
@@ -185,7 +188,7 @@ fn survey<'a>(input: &PlanInput<'a>, started: Timestamp) -> Survey<'a> {
         }
         let state = states.entry(object.id.kind.clone()).or_insert_with(|| input.actual.kind(&object.id.kind));
         let looked = find(input, &object.id, state).and_then(|live| {
-            let finding = settled(input, &object, &live)?;
+            let finding = settled(input, &mut namespaces, &object, &live)?;
             Ok((live, finding))
         });
         match looked {
@@ -203,13 +206,13 @@ fn survey<'a>(input: &PlanInput<'a>, started: Timestamp) -> Survey<'a> {
             }
         }
     }
-    Survey { undecided, hooks, hooks_changed, notices, errors }
+    Survey { undecided, undeclared, hooks, hooks_changed, notices, errors }
 }
 
-fn step(object: &Prepared<'_>, phase: Phase, action: Action, reason: String) -> Step {
+fn step(object: Prepared<'_>, phase: Phase, action: Action, reason: String) -> Step {
     Step {
-        object: ObjectId::clone(&object.id),
-        resource: object.resource.clone(),
+        object: object.id,
+        resource: object.resource,
         phase,
         wave: object.intent.wave,
         action,

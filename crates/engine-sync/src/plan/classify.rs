@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use gitops_engine_core::{
-    ApiFault, Coverage, Error, ErrorKind, GroupKind, KindState, LiveObject, Manifest, ObjectId, Result, Uid,
+    ApiFault, Coverage, Error, ErrorKind, KindState, LiveObject, Manifest, ObjectId, Result, Uid,
 };
 
 use gitops_engine_diff::{LastApplied, Mutations, compare, three_way};
 
 use super::digest::storable_digest;
+use super::namespaces::{Namespace, Namespaces};
 use super::prepare::Prepared;
 use super::record::record;
 use super::{Action, PlanInput, Prediction};
@@ -77,10 +78,15 @@ pub(super) fn foreign_owner<'a>(input: &PlanInput<'_>, live: &'a Manifest) -> Op
 }
 
 /// What can be said without asking the server; `None` when a dry run would help.
-pub(super) fn settled(input: &PlanInput<'_>, object: &Prepared<'_>, live: &Live) -> Result<Option<Finding>> {
+pub(super) fn settled(
+    input: &PlanInput<'_>,
+    namespaces: &mut Namespaces,
+    object: &Prepared<'_>,
+    live: &Live,
+) -> Result<Option<Finding>> {
     let Live::Present(live) = live else {
-        return match namespace_of(input, object)? {
-            Place::Ready if !object.pending_kind => Ok(None),
+        return match namespaces.of(input, &object.id)? {
+            Namespace::Ready if !object.pending_kind => Ok(None),
             _ => Ok(Some(Finding::new(Action::Create, "it is declared and not there"))),
         };
     };
@@ -97,17 +103,17 @@ pub(super) fn settled(input: &PlanInput<'_>, object: &Prepared<'_>, live: &Live)
                  to hand it over"
             )));
     }
-    Ok(is_known_equal(input, object, live, manifest).then(|| Finding::new(Action::Unchanged, "it is as declared")))
+    Ok(is_known_equal(object, live, manifest).then(|| Finding::new(Action::Unchanged, "it is as declared")))
 }
 
 /// Whether an earlier apply left the object just like this: the proof that nothing needs to be sent.
-fn is_known_equal(input: &PlanInput<'_>, object: &Prepared<'_>, live: &LiveObject, manifest: &Manifest) -> bool {
-    let Some(entry) = input.inventory.entries.get(&object.id) else { return false };
+fn is_known_equal(object: &Prepared<'_>, live: &LiveObject, manifest: &Manifest) -> bool {
+    let Some(entry) = object.entry else { return false };
     if entry.uid.as_ref() != Some(&live.uid) {
         return false;
     }
     let desired = &object.declared.manifest;
-    if let Some(verdict) = input.verdicts.get(&object.id)
+    if let Some(verdict) = object.verdict
         && verdict.resource_version == live.resource_version
         && verdict.desired == desired.digest()
     {
@@ -155,12 +161,10 @@ pub(super) fn decide(
         prediction.is_some() || live.manifest.as_ref().is_some_and(|manifest| manifest.version() == desired.version());
     if changes.is_empty() && comparable && live.manifest.is_some() {
         let mut finding = Finding::new(Action::Unchanged, "it is as declared");
-        let known = input.inventory.entries.get(&object.id);
-        finding.refreshes = live.manifest.as_ref().map(|manifest| record(desired, manifest)).as_ref() != known;
+        finding.refreshes = live.manifest.as_ref().map(|manifest| record(desired, manifest)).as_ref() != object.entry;
         return Ok(finding);
     }
-    let entry = input.inventory.entries.get(&object.id);
-    let known = entry.and_then(|entry| entry.desired);
+    let known = object.entry.and_then(|entry| entry.desired);
     let reason = if known.is_some() && known == storable_digest(desired) {
         "the cluster has drifted from what is declared"
     } else {
@@ -194,34 +198,4 @@ fn recreate(input: &PlanInput<'_>, object: &Prepared<'_>, uid: &Uid, fault: &Api
 pub(super) fn refused(object: &Prepared<'_>, fault: &ApiFault) -> Error {
     let kind = ErrorKind::from(fault.kind);
     Error::new(kind, format!("the API server refuses it: {fault}")).object(object.id.clone()).caused_by(fault.clone())
-}
-
-enum Place {
-    /// The namespace is there: the server can be asked.
-    Ready,
-    /// The namespace is declared and comes first.
-    Coming,
-}
-
-/// Whether the namespace of a new object is there or will be.
-fn namespace_of(input: &PlanInput<'_>, object: &Prepared<'_>) -> Result<Place> {
-    let Some(namespace) = &object.id.namespace else { return Ok(Place::Ready) };
-    let id = ObjectId::cluster("", "Namespace", namespace.clone());
-    if let Some(live) = input.actual.get(&id) {
-        return Ok(if live.deleting { Place::Coming } else { Place::Ready });
-    }
-    let declared = input.desired.objects.iter().any(|declared| *declared.id() == id);
-    if declared {
-        return Ok(Place::Coming);
-    }
-    let known = matches!(
-        input.actual.kind(&GroupKind::new("", "Namespace")),
-        KindState::Served { coverage: Coverage::Complete, .. }
-    );
-    if !known {
-        return Ok(Place::Ready);
-    }
-    Err(Error::new(ErrorKind::NotFound, format!("the namespace {namespace:?} does not exist"))
-        .object(object.id.clone())
-        .help("declare the Namespace in the same application, or create it"))
 }

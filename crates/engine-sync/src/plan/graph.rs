@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 
-use super::order::{Provided, Slot, is_crd, kind_rank, provides, requires};
+use super::order::{Provided, Ranks, Slot, is_crd, provides, requires};
 use super::{Action, Step, Wave};
 
 /// What has to be true of a node before one that waits for it may start.
@@ -94,7 +94,10 @@ pub(super) fn order(
     depends_on: &BTreeMap<ObjectId, Vec<Dependency>>,
     actual: &dyn Snapshot,
 ) -> Result<Ordered, Problems> {
-    steps.sort_by(|a, b| key(a).cmp(&key(b)));
+    // By identity, and then, keeping that order, by all else: most steps come sorted by identity.
+    steps.sort_by(|a, b| a.object.cmp(&b.object));
+    let mut ranks = Ranks::default();
+    steps.sort_by_cached_key(|step| (step.action.is_idle(), Slot::of(step), ranks.of(step)));
     let slots: Vec<_> = steps.iter().map(Slot::of).collect();
     let active: Vec<_> = (0..steps.len()).filter(|at| !steps[*at].action.is_idle()).collect();
 
@@ -107,10 +110,6 @@ pub(super) fn order(
     builder.check_cycles(&steps, &explicit)?;
     builder.add_kind_order(&steps, &slots, &active);
     Ok(builder.finish(steps, &slots, &active))
-}
-
-fn key(step: &Step) -> (bool, Slot, u8, &ObjectId) {
-    (step.action.is_idle(), Slot::of(step), kind_rank(step), &step.object)
 }
 
 struct Builder {
@@ -139,13 +138,15 @@ impl Builder {
         let mut explicit = Vec::new();
         let mut errors = Vec::new();
         let mut providers: BTreeMap<(bool, Provided), Vec<usize>> = BTreeMap::new();
-        let mut by_id: HashMap<&ObjectId, Vec<usize>> = HashMap::with_capacity(active.len());
+        let mut by_id: HashMap<&ObjectId, Vec<usize>> = HashMap::new();
         // Declared and idle: a hook that has run, an object that is not applied. It is not waited for.
         let idle: BTreeSet<_> =
             steps.iter().filter(|step| matches!(step.action, Action::Skip)).map(|step| &step.object).collect();
         for &at in active {
             let step = &steps[at];
-            by_id.entry(&step.object).or_default().push(at);
+            if !depends_on.is_empty() {
+                by_id.entry(&step.object).or_default().push(at);
+            }
             if let Some(provided) = provides(step) {
                 providers.entry((Slot::of(step).prunes, provided)).or_default().push(at);
             }
@@ -226,7 +227,8 @@ impl Builder {
     /// Within a wave, kinds that others use are written before these others. An explicit dependency beats it: a step
     /// is never asked to come before what it depends on.
     fn add_kind_order(&mut self, steps: &[Step], slots: &[Slot], active: &[usize]) {
-        let mut ranks: Vec<u8> = steps.iter().map(kind_rank).collect();
+        let mut by_kind = Ranks::default();
+        let mut ranks: Vec<u8> = steps.iter().map(|step| by_kind.of(step)).collect();
         for node in self.topological() {
             let Node::Step(at) = self.graph[node] else { continue };
             let before = self.graph.edges_directed(node, petgraph::Direction::Incoming);

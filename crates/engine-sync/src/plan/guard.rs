@@ -76,7 +76,7 @@ impl Guard {
     }
 }
 
-/// The guards that a set of steps runs into, sorted.
+/// The guards that a set of steps runs into, sorted. `confirmations` are sorted by object.
 pub(super) fn find(
     application: &Application,
     steps: &[Step],
@@ -100,7 +100,9 @@ pub(super) fn find(
         if rules.protected_kinds.contains(&object.kind) {
             guards.push(Guard::ProtectedKind { object: object.clone() });
         }
-        if let Some((_, annotation)) = confirmations.iter().find(|(confirmed, _)| confirmed == object) {
+        if let Ok((_, annotation)) =
+            confirmations.binary_search_by(|(confirmed, _)| confirmed.cmp(object)).map(|at| &confirmations[at])
+        {
             guards.push(Guard::Confirm { object: object.clone(), annotation: annotation.clone() });
         }
     }

@@ -6,6 +6,7 @@ mod digest;
 mod graph;
 mod guard;
 mod hooks;
+mod namespaces;
 mod order;
 mod prepare;
 mod prune;

@@ -31,32 +31,51 @@ impl Slot {
     }
 }
 
-/// The rank of a step within its wave: by kind, the other way round for removals.
-pub(super) fn kind_rank(step: &Step) -> u8 {
-    let rank = rank(&step.object.kind);
-    if step.action.removes() { u8::MAX - rank } else { rank }
+/// The ranks of steps within their waves: by kind, the other way round for removals. Steps come in runs of one kind.
+#[derive(Default)]
+pub(super) struct Ranks(Option<(GroupKind, u8)>);
+
+impl Ranks {
+    pub(super) fn of(&mut self, step: &Step) -> u8 {
+        let kind = &step.object.kind;
+        let rank = match &self.0 {
+            Some((last, rank)) if last == kind => *rank,
+            _ => self.0.insert((kind.clone(), rank(kind))).1,
+        };
+        if step.action.removes() { u8::MAX - rank } else { rank }
+    }
 }
 
 /// Moves namespaces and CRDs to the earliest wave that needs them, and says so.
 ///
 /// Argo CD does the same in silence; without it a namespace in wave 5 and an object of it in wave 0 could never be.
 pub(super) fn pull_forward(steps: &mut [Step], notices: &mut Vec<String>) {
-    let mut needed: BTreeMap<Provided, (Phase, i32, ObjectId)> = BTreeMap::new();
+    let mut needed: BTreeMap<Provided, Option<(Phase, i32, ObjectId)>> = steps
+        .iter()
+        .filter(|step| !step.action.is_idle())
+        .filter_map(provides)
+        .map(|provided| (provided, None))
+        .collect();
+    if needed.is_empty() {
+        return;
+    }
     for step in steps.iter().filter(|step| !step.action.is_idle() && !step.action.removes()) {
         if step.phase == Phase::SyncFail {
             continue;
         }
         for provided in requires(&step.object) {
-            let need = (step.phase, step.wave, step.object.clone());
-            let earliest = needed.entry(provided).or_insert_with(|| need.clone());
-            if need < *earliest {
-                *earliest = need;
+            let Some(earliest) = needed.get_mut(&provided) else { continue };
+            let earlier = earliest
+                .as_ref()
+                .is_none_or(|(phase, wave, object)| (step.phase, step.wave, &step.object) < (*phase, *wave, object));
+            if earlier {
+                *earliest = Some((step.phase, step.wave, step.object.clone()));
             }
         }
     }
     for step in steps.iter_mut().filter(|step| !step.action.is_idle()) {
         let Some(provided) = provides(step) else { continue };
-        let Some((phase, wave, dependent)) = needed.get(&provided) else { continue };
+        let Some(Some((phase, wave, dependent))) = needed.get(&provided) else { continue };
         if (*phase, *wave) < (step.phase, step.wave) {
             notices.push(format!(
                 "{} is moved from {} wave {} to {phase} wave {wave}, since {dependent} needs it",

@@ -1,25 +1,30 @@
 //! From declared objects to planned ones: namespaces, duplicates, intents, scopes, the API that serves each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gitops_engine_core::dialect::{Hook, Phase};
 use gitops_engine_core::{
-    Declared, Error, ErrorKind, FieldPath, GroupKind, Intent, KindState, Manifest, ObjectId, ResourceType, Result,
-    Revision, Scope, Timestamp, Value,
+    Declared, Error, ErrorKind, FieldPath, GroupKind, Intent, InventoryEntry, Key, KindState, Manifest, ObjectId,
+    ResourceType, Result, Revision, Scope, Timestamp, Value,
 };
 
-use super::PlanInput;
+use super::{PlanInput, Verdict};
 use crate::Application;
 use crate::application::{APPLICATION, OPERATION};
 
 /// A declared object, ready to be classified.
+#[derive(Clone)]
 pub(super) struct Prepared<'a> {
     pub(super) declared: &'a Declared,
     /// The identity with the namespace that applies.
     pub(super) id: ObjectId,
     pub(super) resource: Arc<ResourceType>,
     pub(super) intent: Intent,
+    /// What the inventory knows of it.
+    pub(super) entry: Option<&'a InventoryEntry>,
+    /// What an earlier pass found out about it.
+    pub(super) verdict: Option<&'a Verdict>,
     /// Whether the kind comes from a CRD of this very desired state, so the server cannot be asked about it yet.
     pub(super) pending_kind: bool,
 }
@@ -35,8 +40,14 @@ impl Prepared<'_> {
     }
 }
 
-/// Everything declared, by identity, and every error in it.
-pub(super) fn prepare<'a>(input: &PlanInput<'a>, started: Timestamp) -> (Vec<Prepared<'a>>, Vec<Error>) {
+/// An object of the inventory, and what is known of it.
+pub(super) type Owned<'a> = (&'a ObjectId, &'a InventoryEntry);
+
+/// Everything declared, by identity; what the inventory holds besides; and every error.
+pub(super) fn prepare<'a>(
+    input: &PlanInput<'a>,
+    started: Timestamp,
+) -> (Vec<Prepared<'a>>, Vec<Owned<'a>>, Vec<Error>) {
     let crds = declared_kinds(&input.desired.objects);
     let mut kinds = BTreeMap::new();
     let mut prepared: Vec<Prepared<'a>> = Vec::with_capacity(input.desired.objects.len());
@@ -50,11 +61,9 @@ pub(super) fn prepare<'a>(input: &PlanInput<'a>, started: Timestamp) -> (Vec<Pre
         }
     }
     prepared.sort_by(|a, b| (&a.id, &a.declared.place).cmp(&(&b.id, &b.declared.place)));
-    let mut reported = BTreeSet::new();
     for pair in prepared.windows(2) {
         let [first, second] = pair else { continue };
         if first.id == second.id {
-            reported.insert(first.id.clone());
             errors.push(
                 Error::new(ErrorKind::InvalidInput, format!("it is declared at {}, too", first.declared.place))
                     .at(second.declared.place.clone())
@@ -63,7 +72,29 @@ pub(super) fn prepare<'a>(input: &PlanInput<'a>, started: Timestamp) -> (Vec<Pre
             );
         }
     }
-    (prepared, errors)
+    let undeclared = match_up(&mut prepared, input);
+    (prepared, undeclared, errors)
+}
+
+/// Notes for each object what is known of it already, and returns what the inventory holds besides. All of them are
+/// sorted, so walking along replaces a search for each object.
+fn match_up<'a>(prepared: &mut [Prepared<'a>], input: &PlanInput<'a>) -> Vec<Owned<'a>> {
+    let mut undeclared = Vec::new();
+    let mut entries = input.inventory.entries.iter().peekable();
+    let mut verdicts = input.verdicts.iter().peekable();
+    // The last one that was declared: an object that is declared twice is an error, and still one object.
+    let mut declared: Option<Owned<'a>> = None;
+    for object in prepared {
+        while let Some(entry) = entries.next_if(|(id, _)| **id < object.id) {
+            undeclared.push(entry);
+        }
+        while verdicts.next_if(|(id, _)| **id < object.id).is_some() {}
+        declared = entries.next_if(|(id, _)| **id == object.id).or(declared);
+        object.entry = declared.filter(|(id, _)| **id == object.id).map(|(_, entry)| entry);
+        object.verdict = verdicts.peek().filter(|(id, _)| **id == object.id).map(|(_, verdict)| *verdict);
+    }
+    undeclared.extend(entries);
+    undeclared
 }
 
 fn one<'a>(
@@ -89,7 +120,7 @@ fn one<'a>(
             .field(FieldPath::of(&["metadata", "name"]))
             .help("only hooks may have metadata.generateName: a name that changes cannot be kept in its state"));
     }
-    Ok(Prepared { declared, id, resource, intent, pending_kind })
+    Ok(Prepared { declared, id, resource, intent, entry: None, verdict: None, pending_kind })
 }
 
 /// The name of an unnamed hook: the rule of Argo CD, so that a restart finds the very same object.
@@ -112,7 +143,7 @@ pub(crate) fn effective_id(
     match scope {
         Scope::Cluster => id.namespace = None,
         Scope::Namespaced if id.namespace.is_none() => {
-            id.namespace = application.namespace.as_deref().map(Arc::from);
+            id.namespace = application.namespace.as_deref().map(|namespace| Key::new(namespace).to_shared());
         }
         Scope::Namespaced => {}
     }

@@ -1,23 +1,20 @@
 //! What is in the inventory and no longer declared.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gitops_engine_core::dialect::{Intent, Phase, PruneIntent};
 use gitops_engine_core::{Coverage, GroupKind, InventoryEntry, KindState, LiveObject, ObjectId, ResourceType, Scope};
 
+use super::prepare::Owned;
 use super::{Action, PlanInput, Step};
 use crate::Pruning;
 use crate::application::APPLICATION;
 
-/// The steps for what is no longer declared, and the removals that an annotation wants confirmed.
-pub(super) fn steps(input: &PlanInput<'_>, declared: &BTreeSet<ObjectId>) -> (Vec<Step>, Vec<(ObjectId, String)>) {
+/// The steps for what is no longer declared, and the removals that an annotation wants confirmed; both sorted by object.
+pub(super) fn steps(input: &PlanInput<'_>, undeclared: Vec<Owned<'_>>) -> (Vec<Step>, Vec<(ObjectId, String)>) {
     let mut steps = Vec::new();
     let mut confirmations = Vec::new();
-    for (id, entry) in &input.inventory.entries {
-        if declared.contains(id) {
-            continue;
-        }
+    for (id, entry) in undeclared {
         let state = input.actual.kind(&id.kind);
         let live = input.actual.get(id);
         let (action, reason) = decide(input, id, entry, &state, live.as_deref(), &mut confirmations);
