@@ -296,6 +296,40 @@ fn drift_is_put_back_without_hooks_and_without_waiting_for_them() {
 }
 
 #[test]
+fn what_an_unnamed_hook_left_goes_when_it_runs_again_and_not_before() {
+    let unnamed = object("batch/v1", "Job", "shop", "upgrade").edit(|body| {
+        body.unset(&["metadata", "name"]);
+        body.set(&["metadata", "generateName"], "Upgrade-".into());
+    });
+    let unnamed = support::hook(unnamed.unwrap(), "PreSync");
+    let config = with(object("v1", "ConfigMap", "shop", "settings"), &["data", "colour"], "blue");
+    let former = object("batch/v1", "Job", "shop", "upgrade-abcdef0-1700000000");
+    // Its name begins like one of the hook's, and it was declared by itself.
+    let other = object("batch/v1", "Job", "shop", "upgrade-everything");
+    let declared = World::new().namespace("shop").declare(unnamed).declare(config.clone());
+    let mut world = declared.clone().own(&config).own(&former);
+    world.inventory.hooks = declared.plan().unwrap().hooks;
+    world.inventory.revision = Some(support::REVISION.into());
+    assert!(world.plan().unwrap().is_in_sync(), "{}", world.plan().unwrap());
+    let expected = [
+        "unchanged settings",
+        "prune upgrade-everything",
+        "skip upgrade-0123456-1800000000",
+        "keep upgrade-abcdef0-1700000000",
+    ];
+    assert_eq!(names(&world.clone().own(&other)), expected);
+
+    let mut newer = world.put(live(&with(config, &["data", "colour"], "red")));
+    newer.inventory.revision = Some("another".into());
+    newer.application.policy.guards.small_prune = 0;
+    newer.application.policy.guards.largest_prune = 0.0;
+    assert!(newer.plan().unwrap().guards.is_empty(), "runs of hooks come and go");
+    let names = names(&newer);
+    assert!(names.contains(&"run upgrade-0123456-1800000000".to_owned()), "{names:?}");
+    assert!(names.contains(&"prune upgrade-abcdef0-1700000000".to_owned()), "{names:?}");
+}
+
+#[test]
 fn a_hook_that_ran_in_this_operation_does_not_run_again() {
     let hook = support::hook(object("batch/v1", "Job", "shop", "migrate"), "PreSync");
     let config = object("v1", "ConfigMap", "shop", "settings");

@@ -87,6 +87,9 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
         }
     }
     let (prunes, confirmations) = prune::steps(input, survey.undeclared);
+    // What earlier runs of unnamed hooks left is no reason to sync: it goes when the hooks run again.
+    let (former, prunes): (Vec<_>, Vec<_>) =
+        prunes.into_iter().partition(|step| step.action.writes() && hooks::is_former(&step.object, &hook_objects));
     refreshes_inventory |=
         prunes.iter().any(|step| matches!(step.action, Action::Forget | Action::AwaitRemoval { .. }));
     steps.extend(prunes);
@@ -111,10 +114,20 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Problems> {
         }
     }
     Problems::check(errors)?;
-
-    order::pull_forward(&mut steps, &mut notices);
+    // Guards are for what people declared: runs of hooks come and go.
     let owned = input.inventory.entries.len();
     let guards = guard::find(input.application, &steps, declared, owned, confirmations);
+    for mut step in former {
+        if hooks_run {
+            "its hook runs again".clone_into(&mut step.reason);
+        } else {
+            step.action = Action::Keep;
+            "its hook made it in an earlier sync; it goes when the hook runs again".clone_into(&mut step.reason);
+        }
+        steps.push(step);
+    }
+
+    order::pull_forward(&mut steps, &mut notices);
     let ordered = graph::order(steps, &depends_on, input.actual)?;
     notices.sort();
     notices.dedup();

@@ -7,7 +7,7 @@ use gitops_engine_core::{Digest, Error, ErrorKind, LiveObject, ObjectId, Timesta
 
 use super::classify::foreign_owner;
 use super::digest::storable_digest;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, is_generated_name};
 use super::{Action, PlanInput};
 use crate::application::OPERATION;
 
@@ -41,6 +41,16 @@ pub(super) fn digest(prepared: &[Prepared<'_>]) -> Option<Digest> {
         })
         .collect();
     (!hooks.is_empty()).then(|| Digest::of_json(&hooks))
+}
+
+/// Whether an object was made by an earlier run of a hook that is declared without a name: each run has a name of its
+/// own, which is declared no longer when the run is over.
+pub(super) fn is_former(object: &ObjectId, hooks: &[Prepared<'_>]) -> bool {
+    hooks.iter().any(|hook| {
+        hook.declared.id().name.is_empty()
+            && (&hook.id.kind, &hook.id.namespace) == (&object.kind, &object.namespace)
+            && is_generated_name(&hook.declared.manifest, &object.name)
+    })
 }
 
 /// What a hook does in a phase of this operation.

@@ -131,6 +131,16 @@ fn generated_name(manifest: &Manifest, revision: &Revision, started: Timestamp) 
     format!("{prefix}{revision}-{}", started.as_second()).to_lowercase().into()
 }
 
+/// Whether [`generated_name`] made this name, at whatever revision and time.
+pub(super) fn is_generated_name(manifest: &Manifest, name: &str) -> bool {
+    let prefix = manifest.generate_name().unwrap_or_default().to_lowercase();
+    let parts = name.strip_prefix(&*prefix).and_then(|rest| rest.split_once('-'));
+    parts.is_some_and(|(revision, started)| {
+        // A revision is no number where the state store is not Git.
+        !revision.is_empty() && !started.is_empty() && started.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 /// The identity under which a declared object is planned, given how its kind is served.
 pub(crate) fn effective_id(
     manifest: &Manifest,

@@ -76,6 +76,8 @@ impl Machine {
             let (Action::Run { delete, .. } | Action::Await { delete, .. }) = &step.action else { continue };
             let uid = self.progress[at].uid.clone().or_else(|| self.journal.uid(&step.object).cloned());
             if let (true, true, Some(uid)) = (delete.contains(&wanted), self.states[at].is_terminal(), uid) {
+                // Nobody will find it as it was applied.
+                self.verdicts.remove(&step.object);
                 let options = DeleteOptions::new(uid).propagation(Propagation::Background);
                 self.cleanups.push(Write::Delete {
                     step: at,
