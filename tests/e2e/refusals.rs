@@ -1,6 +1,6 @@
 //! Bad input: each is refused with an error that says what is wrong and where, and nothing is written.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gitops_engine::cache::CacheOptions;
 use gitops_engine::core::{Error, Inventory, ObjectId};
@@ -76,25 +76,22 @@ async fn an_unknown_revision() {
 }
 
 /// What the engine says about a repository on a server.
-async fn of_server(url: &str, options: GitOptions) -> (Problems, Duration) {
+async fn of_server(url: &str, options: GitOptions) -> Problems {
     let cache = tempfile::tempdir().unwrap();
     let options = options.cache_dir(cache.path());
     let world = World::with(Target::start().await, |builder| builder.repository(url).git(options)).await;
     let application = world.application("of-server", "app").namespace("default");
-    let begun = Instant::now();
-    let problems = world.refused(&application, &mut State::default()).await;
-    (problems, begun.elapsed())
+    world.refused(&application, &mut State::default()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_git_server() {
     let closed = closed_port().await;
     let url = format!("http://{closed}/shop.git");
-    let (problems, took) = of_server(&url, GitOptions::new()).await;
+    let problems = of_server(&url, GitOptions::new()).await;
     let error = only(&problems);
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains(&url), "{error}");
-    assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,12 +105,11 @@ async fn a_stalled_git_server() {
             silent.push(listener.accept().await.unwrap());
         }
     });
-    let (problems, took) = of_server(&url, GitOptions::new().deadline(Duration::from_millis(300))).await;
+    let problems = of_server(&url, GitOptions::new().deadline(Duration::from_millis(300))).await;
     server.abort();
     let error = only(&problems);
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(error.to_string().contains(&url), "{error}");
-    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +123,7 @@ async fn wrong_credentials() {
         }
     });
     let options = GitOptions::new().credentials(Credentials::basic("robot", "hunter2"));
-    let (problems, _) = of_server(&url, options).await;
+    let problems = of_server(&url, options).await;
     server.abort();
     let error = only(&problems);
     assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{error}");

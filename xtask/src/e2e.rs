@@ -1,14 +1,17 @@
 //! `cargo xtask e2e`: the end-to-end suite of the root package, on either kind of cluster.
 //!
-//! The suite reads `GITOPS_ENGINE_E2E`: `embedded` or `real`.
+//! The suite reads `GITOPS_ENGINE_E2E`: `embedded` or `real`. What it lacks is an error here: see `tests/e2e`.
 
 use crate::arguments::Arguments;
 use crate::cargo::{cargo, test};
 use crate::control_plane;
+use crate::programs;
 use crate::tally::Tally;
 
 /// What the suite is told by.
 const VARIABLE: &str = "GITOPS_ENGINE_E2E";
+/// That nothing may be left out.
+const STRICT: &str = "GITOPS_ENGINE_E2E_STRICT";
 
 pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<Tally> {
     let real = arguments.flag("--real");
@@ -34,7 +37,8 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<Tally> {
     } else {
         suite.env(VARIABLE, "embedded");
     }
-    // Whoever asks for the suite gets all of it: what is ignored elsewhere runs here.
+    // Whoever asks for the suite gets all of it: what is ignored or left out elsewhere runs here.
+    suite.env(STRICT, "1").envs(programs::install()?);
     suite.args(["--", "--include-ignored"]).args(filter);
     let of_suite = test(&mut suite)?;
     if of_suite == Tally::default() {

@@ -12,6 +12,7 @@ mod e2e;
 mod layers;
 mod lint;
 mod peers;
+mod programs;
 mod signatures;
 mod source;
 mod tally;
@@ -37,7 +38,9 @@ usage: cargo xtask COMMAND
   docs [--files-only]              that links, names and examples in documents are true, and `cargo doc`
 
 Programs that are built once are kept in $GITOPS_ENGINE_CACHE (~/.cache/gitops-engine). A real control plane
-is taken from $KUBEBUILDER_ASSETS when that is set, and built with Go otherwise.
+is taken from $KUBEBUILDER_ASSETS when that is set, and built with Go otherwise; kustomize and helm from
+$GITOPS_ENGINE_TEST_KUSTOMIZE and $GITOPS_ENGINE_TEST_HELM likewise. The end-to-end suite takes manifests of other
+projects from $GITOPS_ENGINE_SHARED_DATA (../shared/data).
 ";
 
 fn main() -> ExitCode {
