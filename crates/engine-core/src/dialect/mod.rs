@@ -120,14 +120,19 @@ const DIALECTS: [Dialect; 5] = [
 
 type Dialect = (&'static [&'static str], fn(&Manifest, &mut Intent));
 
-/// Whether an annotation or a label of the object is of one of these domains.
-fn speaks(manifest: &Manifest, domains: &[&str]) -> bool {
+/// For each dialect, whether an annotation or a label of the object is of one of its domains.
+fn spoken(manifest: &Manifest) -> [bool; DIALECTS.len()] {
+    let mut spoken = [false; DIALECTS.len()];
     let metadata = manifest.get("metadata");
-    let of = |key: &str, domain: &str| {
-        key.as_bytes().get(domain.len()) == Some(&b'/') && key.as_bytes().starts_with(domain.as_bytes())
-    };
     let notes = ["annotations", "labels"].into_iter().filter_map(|field| metadata?.get(field)?.as_object());
-    notes.flatten().any(|(key, _)| domains.iter().any(|domain| of(key.as_str(), domain)))
+    for (key, _) in notes.flatten() {
+        let key = key.as_str().as_bytes();
+        let is_of = |domain: &&str| key.get(domain.len()) == Some(&b'/') && key.starts_with(domain.as_bytes());
+        for ((domains, _), spoken) in DIALECTS.iter().zip(&mut spoken) {
+            *spoken |= domains.iter().any(is_of);
+        }
+    }
+    spoken
 }
 
 impl Intent {
@@ -138,8 +143,8 @@ impl Intent {
     pub fn read(manifest: &Manifest) -> Self {
         let mut intent = Self::default();
         // Most objects speak no dialect or one: the others are not asked.
-        for (domains, read) in DIALECTS {
-            if speaks(manifest, domains) {
+        for ((_, read), spoken) in DIALECTS.iter().zip(spoken(manifest)) {
+            if spoken {
                 read(manifest, &mut intent);
             }
         }

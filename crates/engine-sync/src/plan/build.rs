@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gitops_engine_core::dialect::Phase;
-use gitops_engine_core::{ApplyMode, Error, KindState, Problems, Timestamp};
+use gitops_engine_core::{ApplyMode, Error, GroupKind, KindState, Problems, Timestamp};
 
 use super::classify::{Finding, Live, decide, find, settled};
 use super::digest::storable_digest;
@@ -186,7 +186,7 @@ fn survey<'a>(input: &PlanInput<'a>, started: Timestamp) -> Survey<'a> {
     let resumes = input.inventory.operation.is_some();
     let hooks_changed = hooks.is_some() && (resumes || hooks != input.inventory.hooks);
     let mut notices = Vec::new();
-    let mut states: BTreeMap<_, KindState> = BTreeMap::new();
+    let mut state: Option<(GroupKind, KindState)> = None;
     let mut namespaces = Namespaces::default();
     let mut undecided = Vec::with_capacity(prepared.len());
     for object in prepared {
@@ -199,7 +199,11 @@ fn survey<'a>(input: &PlanInput<'a>, started: Timestamp) -> Survey<'a> {
             undecided.push(Undecided { object, state: State::Settled(finding), work: false, askable: false });
             continue;
         }
-        let state = states.entry(object.id.kind.clone()).or_insert_with(|| input.actual.kind(&object.id.kind));
+        // Objects come kind by kind.
+        let state = match &state {
+            Some((kind, state)) if *kind == object.id.kind => state,
+            _ => &state.insert((object.id.kind.clone(), input.actual.kind(&object.id.kind))).1,
+        };
         let looked = find(input, &object.id, state).and_then(|live| {
             let finding = settled(input, &mut namespaces, &object, &live)?;
             Ok((live, finding))

@@ -410,7 +410,7 @@ impl Builder {
                 Edge { from: renumber(from), to: renumber(to), needs, cause }
             })
             .collect();
-        edges.sort();
+        edges.sort_unstable();
         edges.dedup();
         let mut groups: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
         for &at in active {
@@ -423,9 +423,14 @@ impl Builder {
                 Wave { phase: slot.phase, wave: slot.wave(), prunes: slot.prunes, steps }
             })
             .collect();
-        let mut sorted: Vec<_> = steps.into_iter().enumerate().collect();
-        sorted.sort_by_key(|(at, _)| position[*at]);
-        let steps = sorted.into_iter().map(|(_, step)| step).collect();
+        // Most plans are in order already: only explicit dependencies move a step.
+        let steps = if order.is_sorted() {
+            steps
+        } else {
+            let mut sorted: Vec<_> = steps.into_iter().enumerate().collect();
+            sorted.sort_by_key(|(at, _)| position[*at]);
+            sorted.into_iter().map(|(_, step)| step).collect()
+        };
         Ordered { steps, barriers: self.barriers, edges, waves }
     }
 }

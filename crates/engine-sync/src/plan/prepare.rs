@@ -49,18 +49,24 @@ pub(super) fn prepare<'a>(
     started: Timestamp,
 ) -> (Vec<Prepared<'a>>, Vec<Owned<'a>>, Vec<Error>) {
     let crds = declared_kinds(&input.desired.objects);
-    let mut kinds = BTreeMap::new();
+    // Kind by kind, which is the first half of sorting by identity.
+    let mut kinds: BTreeMap<&GroupKind, Vec<&'a Declared>> = BTreeMap::new();
+    for declared in &input.desired.objects {
+        kinds.entry(&declared.id().kind).or_default().push(declared);
+    }
     let mut prepared: Vec<Prepared<'a>> = Vec::with_capacity(input.desired.objects.len());
     let mut errors = Vec::new();
-    for declared in &input.desired.objects {
-        let kind = &declared.id().kind;
-        let state = kinds.entry(kind).or_insert_with(|| input.actual.kind(kind));
-        match one(input, declared, state, &crds, started) {
-            Ok(object) => prepared.push(object),
-            Err(error) => errors.push(error.at(declared.place.clone())),
+    for (kind, objects) in kinds {
+        let state = input.actual.kind(kind);
+        let start = prepared.len();
+        for declared in objects {
+            match one(input, declared, &state, &crds, started) {
+                Ok(object) => prepared.push(object),
+                Err(error) => errors.push(error.at(declared.place.clone())),
+            }
         }
+        prepared[start..].sort_by(|a, b| (&a.id, &a.declared.place).cmp(&(&b.id, &b.declared.place)));
     }
-    prepared.sort_by(|a, b| (&a.id, &a.declared.place).cmp(&(&b.id, &b.declared.place)));
     for pair in prepared.windows(2) {
         let [first, second] = pair else { continue };
         if first.id == second.id {
