@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::{ApplicationName, Digest, ObjectId, Result, Revision, Timestamp, Uid};
+use crate::{ApplicationName, Digest, Error, ErrorKind, ObjectId, Result, Revision, Timestamp, Uid};
 
 /// How far an object of the inventory has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -197,4 +198,45 @@ pub trait InventoryStore: Send + Sync {
 
     /// Stores an inventory and returns its new version.
     async fn save(&self, inventory: &Inventory, expected: Option<&InventoryVersion>) -> Result<InventoryVersion>;
+}
+
+/// Inventories in memory: for tests, and for embedders that plan and never write. They end with the process, so a
+/// process that writes to a cluster must not keep its inventories here.
+///
+/// Cheap to clone; all clones share one store.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryInventory {
+    stored: Arc<Mutex<BTreeMap<ApplicationName, (u64, Inventory)>>>,
+}
+
+impl MemoryInventory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl InventoryStore for MemoryInventory {
+    async fn load(&self, application: &ApplicationName) -> Result<Versioned> {
+        Ok(match self.stored.lock().get(application) {
+            Some((version, inventory)) => {
+                Versioned { inventory: inventory.clone(), version: Some(InventoryVersion(version.to_string())) }
+            }
+            None => Versioned { inventory: Inventory::new(application.clone()), version: None },
+        })
+    }
+
+    async fn save(&self, inventory: &Inventory, expected: Option<&InventoryVersion>) -> Result<InventoryVersion> {
+        let inventory = inventory.clone();
+        let mut stored = self.stored.lock();
+        let present = stored.get(&inventory.application).map(|(version, _)| *version);
+        if present.map(|version| version.to_string()).as_deref() != expected.map(|version| version.0.as_str()) {
+            let message = format!("the inventory of {} was saved by somebody else", inventory.application);
+            return Err(Error::new(ErrorKind::Conflict, message).help("load it again"));
+        }
+        let next = present.unwrap_or(0) + 1;
+        stored.insert(inventory.application.clone(), (next, inventory));
+        Ok(InventoryVersion(next.to_string()))
+    }
 }

@@ -11,9 +11,14 @@
 //! | judging objects | [`HealthAssessor`] | `gitops-engine-health` |
 //! | changing the cluster | [`Cluster`], [`InventoryStore`] | `gitops-engine-sync` |
 //!
+//! An implementation of one's own is held against the contracts of its trait by the suites of the module `conformance`,
+//! behind the feature of that name.
+//!
 //! Names follow the [OpenGitOps glossary](https://github.com/open-gitops/documents/blob/v1.0.0/GLOSSARY.md),
 //! then Kubernetes' own words.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod dialect;
 
 mod cluster;
@@ -48,7 +53,8 @@ pub use generate::{Capabilities, GenerateRequest, Generator, Input, Rendering};
 pub use health::{Health, HealthAssessor, HealthStatus};
 pub use identity::{ApplicationName, GroupKind, ObjectId, ResourceType, Scope, Uid};
 pub use inventory::{
-    EntryState, HookRecord, Inventory, InventoryEntry, InventoryStore, InventoryVersion, Operation, Versioned,
+    EntryState, HookRecord, Inventory, InventoryEntry, InventoryStore, InventoryVersion, MemoryInventory, Operation,
+    Versioned,
 };
 pub use manifest::{ManagedFields, Manifest, OwnerReference};
 pub use place::Place;

@@ -199,7 +199,21 @@ pub trait Tree: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct MemoryTree {
     revision: Revision,
-    files: BTreeMap<TreePath, (EntryKind, Bytes)>,
+    files: BTreeMap<TreePath, MemoryFile>,
+}
+
+#[derive(Clone, Debug)]
+struct MemoryFile {
+    kind: EntryKind,
+    content: Bytes,
+    /// Of the content. Each directory above takes it into its own.
+    digest: Digest,
+}
+
+impl MemoryFile {
+    fn new(kind: EntryKind, content: Bytes) -> Self {
+        Self { kind, digest: Digest::of(&content), content }
+    }
 }
 
 impl MemoryTree {
@@ -213,7 +227,7 @@ impl MemoryTree {
     /// # Errors
     /// When the path leaves the tree.
     pub fn file(mut self, path: &str, content: impl Into<Bytes>) -> Result<Self> {
-        self.files.insert(TreePath::parse(path)?, (EntryKind::File, content.into()));
+        self.files.insert(TreePath::parse(path)?, MemoryFile::new(EntryKind::File, content.into()));
         Ok(self)
     }
 
@@ -222,7 +236,8 @@ impl MemoryTree {
     /// # Errors
     /// When the path of the link (not its target) leaves the tree.
     pub fn symlink(mut self, path: &str, target: &str) -> Result<Self> {
-        self.files.insert(TreePath::parse(path)?, (EntryKind::Symlink, Bytes::copy_from_slice(target.as_bytes())));
+        let target = Bytes::copy_from_slice(target.as_bytes());
+        self.files.insert(TreePath::parse(path)?, MemoryFile::new(EntryKind::Symlink, target));
         Ok(self)
     }
 
@@ -230,7 +245,7 @@ impl MemoryTree {
         let below: Vec<_> = self
             .files
             .iter()
-            .filter_map(|(path, (kind, content))| Some((path.below(directory)?, kind, Digest::of(content))))
+            .filter_map(|(path, file)| Some((path.below(directory)?, file.kind, file.digest)))
             .collect();
         EntryId::new(Digest::of_json(&below).to_string())
     }
@@ -242,9 +257,9 @@ impl Tree for MemoryTree {
     }
 
     fn entry(&self, path: &TreePath) -> Result<Option<TreeEntry>> {
-        if let Some((kind, content)) = self.files.get(path) {
-            let id = EntryId::new(Digest::of(content).to_string());
-            return Ok(Some(TreeEntry { path: path.clone(), kind: *kind, id }));
+        if let Some(file) = self.files.get(path) {
+            let id = EntryId::new(file.digest.to_string());
+            return Ok(Some(TreeEntry { path: path.clone(), kind: file.kind, id }));
         }
         let directory = path.is_root() || self.files.keys().any(|file| file.below(path).is_some());
         Ok(directory.then(|| TreeEntry { path: path.clone(), kind: EntryKind::Directory, id: self.directory_id(path) }))
@@ -268,7 +283,7 @@ impl Tree for MemoryTree {
     }
 
     fn read(&self, path: &TreePath, limit: u64) -> Result<Bytes> {
-        let (_, content) =
+        let MemoryFile { content, .. } =
             self.files.get(path).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no file {path}")))?;
         if content.len() as u64 > limit {
             return Err(Error::new(
