@@ -1,7 +1,7 @@
 //! The suite of [`HealthAssessor`].
 
-use super::report::{Outcome, Report, Suite, contract, require, same};
-use crate::{Health, HealthAssessor, Key, Manifest, Result, Timestamp, Value};
+use super::report::{Outcome, Report, Suite, contract, same};
+use crate::{HealthAssessor, Key, Manifest, Result, Timestamp, Value};
 
 contract! { "../health.rs";
     PURE = "A pure function of its arguments: no I/O, no clock of its own, never a panic whatever the object holds.";
@@ -106,7 +106,7 @@ const WORDS: [&str; 20] = [
 ];
 
 /// Holds a [`HealthAssessor`] against its contract: objects of no sense, of every kind that has rules and of some that
-/// have none, are judged twice, at several times and in several threads.
+/// have none, are judged twice and at several times.
 pub fn health_assessor(assessor: &dyn HealthAssessor) -> Report {
     let mut suite = Suite::new("HealthAssessor");
     let now = Timestamp::from_second(1_700_000_000).unwrap_or_default();
@@ -119,7 +119,6 @@ pub fn health_assessor(assessor: &dyn HealthAssessor) -> Report {
         judged(assessor, nonsense(300)?, Timestamp::MAX)
     });
     suite.case("health_depends_on_the_content_only", PURE, || rebuilt(assessor, now));
-    suite.case("health_in_several_threads", PURE, || threads(assessor, now));
     suite.report()
 }
 
@@ -275,21 +274,6 @@ fn rebuilt(assessor: &dyn HealthAssessor, now: Timestamp) -> Outcome {
         let copy = Manifest::from_json(&object.body().to_json(), crate::ManagedFields::Keep)?;
         let (one, other) = (assessor.assess(&object, now), assessor.assess(&copy, now));
         same(&format!("the judgement of a copy of {}", object.id()), &other, &one)?;
-    }
-    Ok(())
-}
-
-fn threads(assessor: &dyn HealthAssessor, now: Timestamp) -> Outcome {
-    let objects = nonsense(500)?;
-    let judge = || objects.iter().map(|object| assessor.assess(object, now)).collect::<Vec<Option<Health>>>();
-    let expected = judge();
-    let all = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..4).map(|_| scope.spawn(judge)).collect();
-        readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-    });
-    for found in all {
-        let found = found.map_err(|_| "a judging thread panicked".to_owned())?;
-        require(found == expected, || "a thread judged otherwise than the first".to_owned())?;
     }
     Ok(())
 }

@@ -16,6 +16,9 @@
 //! | [`InventoryStore`](crate::InventoryStore) | [`inventory_store`] |
 //! | [`HealthAssessor`](crate::HealthAssessor) | [`health_assessor`] |
 //!
+//! Most contracts also promise that several threads may call at once. The suites start no threads, as nothing in this
+//! crate does: call the suite itself from several threads, on one and the same implementation.
+//!
 //! The module is behind the feature `conformance`, for `[dev-dependencies]`:
 //!
 //! ```toml

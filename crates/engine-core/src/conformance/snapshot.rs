@@ -8,7 +8,6 @@ use crate::{Coverage, GroupKind, KindState, LiveObject, ObjectId, Scope, Snapsho
 
 contract! { "../snapshot.rs";
     NEVER_CHANGES = "It never changes; it is cheap to hold for as long as one likes.";
-    NO_LOCK = "Reading takes no lock that a writer could hold, and does no I/O.";
     HONEST = "It says how complete it is: absence is a proof only where `Coverage::proves_absence`.";
     CHILDREN = "The objects that name this one as an owner, sorted by identity.";
     IN_NAMESPACE = "The objects in a namespace (all namespaced kinds), sorted by identity.";
@@ -32,7 +31,6 @@ pub fn snapshot(snapshot: &dyn Snapshot, namespaces: &[&str]) -> Report {
         let first = Fingerprint::of(snapshot, namespaces);
         same("the second look", &Fingerprint::of(snapshot, namespaces), &first)
     });
-    suite.case("snapshot_can_be_read_from_several_threads", NO_LOCK, || threads(snapshot, namespaces));
     suite.report()
 }
 
@@ -157,19 +155,6 @@ fn holes(snapshot: &dyn Snapshot, all: &[Arc<LiveObject>]) -> Outcome {
             let expected = (coverage != Coverage::Complete).then_some(&coverage);
             same(&format!("the hole of {kind}"), &named, &expected)?;
         }
-    }
-    Ok(())
-}
-
-fn threads(snapshot: &dyn Snapshot, namespaces: &[&str]) -> Outcome {
-    let expected = Fingerprint::of(snapshot, namespaces);
-    let all = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..4).map(|_| scope.spawn(|| Fingerprint::of(snapshot, namespaces))).collect();
-        readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-    });
-    for found in all {
-        let found = found.map_err(|_| "a reading thread panicked".to_owned())?;
-        same("what a thread sees", &found, &expected)?;
     }
     Ok(())
 }

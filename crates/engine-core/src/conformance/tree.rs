@@ -8,7 +8,6 @@ use crate::{EntryId, EntryKind, ErrorKind, Result, Revision, Tree, TreeEntry, Tr
 
 contract! { "../tree.rs";
     NEVER_CHANGES = "The content never changes: two calls with the same arguments give the same answer.";
-    THREADS = "Calls may read a local disk, never the network; they are safe to make from several threads.";
     SORTED = "`list` is sorted by path, names the direct children only, and holds every kind of entry.";
     NO_FOLLOWING = "Symbolic links are not followed: a path *through* one is not found, and reading one gives its target.";
     REVISION = "The revision that this is a view of.";
@@ -52,7 +51,6 @@ pub fn tree(tree: &dyn Tree, expected: &Expected) -> Report {
         let first = answers(tree, layout);
         require(answers(tree, layout) == first, || "the second walk gave other answers than the first".to_owned())
     });
-    suite.case("tree_can_be_read_from_several_threads", THREADS, || threads(tree, layout));
     suite.report()
 }
 
@@ -206,17 +204,4 @@ fn answers(tree: &dyn Tree, layout: &Layout) -> Answers {
         [text(tree.entry(&path)), text::<Vec<TreeEntry>>(tree.list(&path)), text(tree.read(&path, 1 << 20))]
     };
     kinds(layout).flat_map(|(path, _)| one(path)).collect()
-}
-
-fn threads(tree: &dyn Tree, layout: &Layout) -> Outcome {
-    let expected = answers(tree, layout);
-    let all = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..4).map(|_| scope.spawn(|| answers(tree, layout))).collect();
-        readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-    });
-    for found in all {
-        let found = found.map_err(|_| "a reading thread panicked".to_owned())?;
-        require(found == expected, || "a thread got other answers than the first".to_owned())?;
-    }
-    Ok(())
 }

@@ -6,8 +6,8 @@ use std::task::Poll;
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Drives all of them at once and gives their results in their order.
-pub(super) async fn together<T: Send>(futures: Vec<BoxFuture<'_, T>>) -> Vec<T> {
-    let mut running: Vec<_> = futures.into_iter().map(|future| (Some(future), None)).collect();
+pub(super) async fn together<T: Send>(work: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    let mut running: Vec<_> = work.into_iter().map(|future| (Some(future), None)).collect();
     std::future::poll_fn(move |context| {
         for (future, result) in &mut running {
             if let Some(polled) = future
