@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gitops_engine_core::{
-    ApiFault, ApplicationName, ApplyOptions, Cluster, Error, ErrorKind, GroupKind, Inventory, InventoryStore,
-    InventoryVersion, Manifest, ObjectId, ResourceType, Result, Scope, Value, Versioned,
+    ApiFault, ApiFaultKind, ApplicationName, ApplyOptions, Cluster, Error, ErrorKind, GroupKind, Inventory,
+    InventoryStore, InventoryVersion, Manifest, ObjectId, ResourceType, Result, Scope, Value, Versioned,
 };
 
 use crate::application::APPLICATION;
@@ -113,7 +113,13 @@ impl InventoryStore for ClusterInventory {
             None => self.cluster.create(&self.resource, &manifest, &options).await,
             Some(_) => self.cluster.replace(&self.resource, &manifest, &options).await,
         };
-        let written = written.map_err(|fault| self.fault(&inventory.application, "written", fault))?;
+        let written = written.map_err(|mut fault| {
+            // The version to replace is gone with its object. Where the namespace is, the next first save says so.
+            if expected.is_some() && fault.kind == ApiFaultKind::NotFound {
+                fault.kind = ApiFaultKind::Conflict;
+            }
+            self.fault(&inventory.application, "written", fault)
+        })?;
         let version = written.object.resource_version().ok_or_else(|| {
             Error::new(ErrorKind::Internal, "the server returned an object without a resourceVersion")
                 .object(manifest.id().clone())
