@@ -1,0 +1,214 @@
+//! How a cluster is built.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, broadcast};
+
+use super::{Cluster, Inner};
+use crate::{
+    clock::Clock,
+    controllers::{self, Queue},
+    fault::Faults,
+    record::Recorder,
+    resources::Registry,
+    seed::Seed,
+    state::{Settings, State},
+    store::Store,
+};
+
+/// Chooses how a cluster behaves. Every choice has a default that suits a test.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    settings: Settings,
+    start: Option<SystemTime>,
+    history: usize,
+    bare: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            settings: Settings {
+                seed: 0,
+                controllers: true,
+                reaction: Duration::from_millis(1),
+                pod_start: Duration::from_millis(5),
+                pod_stop: Duration::from_millis(2),
+                job_duration: Duration::from_millis(5),
+                establish: Duration::from_millis(1),
+                body_limit: 3 * 1024 * 1024,
+                version: (1, 36),
+                bookmark_every: Duration::from_secs(60),
+            },
+            start: None,
+            history: 10_000,
+            bare: false,
+        }
+    }
+}
+
+impl Builder {
+    /// Where every uid, generated name and chance comes from. Default: 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// When the cluster's clock starts. Default: 2026-01-01T00:00:00Z, so that two runs have equal timestamps. From
+    /// there it follows tokio's clock, which a test may pause and advance.
+    #[must_use]
+    pub fn start_at(mut self, time: SystemTime) -> Self {
+        self.start = Some(time);
+        self
+    }
+
+    /// How long a Pod takes from creation to `Running` and `Ready`. Default: 5 ms.
+    #[must_use]
+    pub fn pod_start(mut self, duration: Duration) -> Self {
+        self.settings.pod_start = duration;
+        self
+    }
+
+    /// How long a Pod takes to end when it is deleted, at most its grace period. Default: 2 ms.
+    #[must_use]
+    pub fn pod_stop(mut self, duration: Duration) -> Self {
+        self.settings.pod_stop = duration;
+        self
+    }
+
+    /// How long the Pods of a Job run. Default: 5 ms.
+    #[must_use]
+    pub fn job_duration(mut self, duration: Duration) -> Self {
+        self.settings.job_duration = duration;
+        self
+    }
+
+    /// How long a CRD takes until it is established. Default: 1 ms.
+    #[must_use]
+    pub fn establish(mut self, duration: Duration) -> Self {
+        self.settings.establish = duration;
+        self
+    }
+
+    /// How long a controller takes to react to a change. Default: 1 ms.
+    #[must_use]
+    pub fn reaction(mut self, duration: Duration) -> Self {
+        self.settings.reaction = duration;
+        self
+    }
+
+    /// No controllers: objects stay as they are written. CRDs are established at once and garbage is not collected.
+    #[must_use]
+    pub fn without_controllers(mut self) -> Self {
+        self.settings.controllers = false;
+        self
+    }
+
+    /// No objects to begin with: not even the `default` namespace.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// How many changes of a collection are remembered; an older resourceVersion or page token is `410 Gone`.
+    /// Default: 10,000.
+    #[must_use]
+    pub fn history(mut self, events: usize) -> Self {
+        self.history = events;
+        self
+    }
+
+    /// How often watches that allow them get bookmarks. Default: a minute.
+    #[must_use]
+    pub fn bookmarks_every(mut self, duration: Duration) -> Self {
+        self.settings.bookmark_every = duration.max(Duration::from_millis(1));
+        self
+    }
+
+    /// The largest body that is read, in bytes. Default: 3 MiB, as on a real API server.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.settings.body_limit = bytes;
+        self
+    }
+
+    /// The version that `/version` names. Default: 1.36.
+    #[must_use]
+    pub fn version(mut self, major: u32, minor: u32) -> Self {
+        self.settings.version = (major, minor);
+        self
+    }
+
+    /// Builds the cluster. Its controllers start with the first request inside a tokio runtime.
+    #[must_use]
+    pub fn build(self) -> Cluster {
+        let state = State {
+            store: Store::new(self.history),
+            registry: Registry::builtin(),
+            seed: Seed::new(self.settings.seed),
+            faults: Faults::new(self.settings.seed),
+            recorder: Recorder::default(),
+            settings: self.settings.clone(),
+            queue: Queue::default(),
+            next_ip: 9,
+            next_port: 0,
+        };
+        let inner = Arc::new(Inner {
+            state: Mutex::new(state),
+            clock: Clock::new(self.start),
+            settings: self.settings,
+            watch_ends: broadcast::Sender::new(16),
+            changed: Arc::new(Notify::new()),
+            task: Mutex::new(None),
+        });
+        let cluster = Cluster { inner };
+        if !self.bare {
+            cluster.bootstrap();
+        }
+        cluster
+    }
+}
+
+impl Cluster {
+    /// A builder with defaults that suit a test.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    fn bootstrap(&self) {
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            // The store is empty and the object is valid.
+            let _created = self.create(namespace);
+        }
+        let extras = [
+            serde_json::json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": "kubernetes", "namespace": "default"},
+                "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+            }),
+            serde_json::json!({
+                "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+                "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+                "provisioner": "testkit.gitops-engine.dev/volume",
+            }),
+            serde_json::json!({
+                "apiVersion": "v1", "kind": "Node", "metadata": {"name": controllers::NODE, "labels": {"kubernetes.io/hostname": controllers::NODE}},
+                "spec": {},
+            }),
+        ];
+        for object in extras {
+            let _created = self.create(object);
+        }
+        if self.inner.settings.controllers {
+            controllers::settle_bootstrap(&self.inner);
+        }
+        self.inner.wake_controllers();
+    }
+}
