@@ -3,6 +3,7 @@
 //! Each command prints what it ran, and as its last line how many cases: `N passed, N failed`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for people: printing is its output
 
+mod api_suite;
 mod arguments;
 mod bench;
 mod cargo;
@@ -30,6 +31,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   e2e [--real] [FILTER]            the end-to-end suite, on the in-process API or on a real control plane
+  api-suite [--real] [FILTER]      how a Kubernetes API behaves, on the in-process API or on a real control plane
   control-plane [--build-only]     a real control plane for yourself, until Ctrl-C
   bench [--rounds N] [--only NAME] [--peers-only | --without-peers]
                                    our benches and the Go engine's in turn, as one table of ratios
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
 fn run(mut arguments: Arguments) -> anyhow::Result<Option<Tally>> {
     match arguments.word().as_deref() {
         Some("e2e") => e2e::run(arguments).map(Some),
+        Some("api-suite") => api_suite::run(arguments).map(Some),
         Some("control-plane") => control_plane::run(arguments).map(Some),
         Some("bench") => bench::run(arguments).map(Some),
         Some("lint") => lint::run(arguments).map(Some),

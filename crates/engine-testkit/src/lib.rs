@@ -28,6 +28,8 @@ mod admission;
 mod apply;
 mod clock;
 mod cluster;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "control-plane")]
 pub mod control_plane;
 mod controllers;

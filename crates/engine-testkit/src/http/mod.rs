@@ -249,7 +249,7 @@ fn dispatch(inner: &Arc<Inner>, call: &Call) -> Result<Reply, ApiError> {
     if route.too_long {
         return Err(ApiError::unknown_path());
     }
-    if !inner.state.lock().registry.serves(&route.group, &route.version) {
+    if !inner.state.lock().registry.knows(&route.group) {
         // Nobody handles this prefix: not an answer of the API but of the server under it.
         return Ok(Reply { status: StatusCode::NOT_FOUND, ..Reply::text("404 page not found\n") });
     }

@@ -174,6 +174,10 @@ impl Registry {
         })
     }
 
+    pub(crate) fn knows(&self, group: &str) -> bool {
+        self.resources.values().any(|r| &*r.gr.group == group)
+    }
+
     pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
         self.resources.values().any(|r| &*r.gr.group == group && r.versions.iter().any(|v| v == version))
     }
