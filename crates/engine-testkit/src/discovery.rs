@@ -170,9 +170,11 @@ fn aggregate(state: &State, core: bool) -> Value {
                 .map(|v| {
                     let broken = state.faults.broken.contains(&(g.group.clone(), v.clone()));
                     let served = of_version(state, &g.group, v);
-                    let resources: Vec<Value> =
-                        served.iter().filter(|_| !broken).map(|r| aggregated_resource(r, v)).collect();
-                    json!({"version": v, "resources": resources, "freshness": if broken { "Stale" } else { "Current" }})
+                    let resources: Vec<Value> = served.iter().map(|r| aggregated_resource(r, v)).collect();
+                    if broken {
+                        return json!({"version": v, "freshness": "Stale"});
+                    }
+                    json!({"version": v, "resources": resources, "freshness": "Current"})
                 })
                 .collect();
             let metadata = if core { json!({}) } else { json!({"name": g.group}) };

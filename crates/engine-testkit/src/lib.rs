@@ -51,7 +51,7 @@ mod write;
 pub use crate::{
     cluster::{Builder, Cluster, Refused},
     controllers::script,
-    fault::{Fault, Injection, Requests},
+    fault::{Chaos, ClockJump, ConcurrentWrite, Fault, Injection, Requests, WatchEnd},
     http::Server,
-    record::RequestRecord,
+    record::{Counters, RequestRecord, Traffic},
 };

@@ -1,6 +1,6 @@
 //! Everything that a request may read or change, behind one lock that is never held across an await.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -9,7 +9,6 @@ use crate::{
     crd,
     fault::Faults,
     json,
-    record::Recorder,
     resources::{GroupResource, Registry},
     seed::Seed,
     store::{ObjectKey, Store, Stored},
@@ -35,15 +34,39 @@ pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) seed: Seed,
     pub(crate) faults: Faults,
-    pub(crate) recorder: Recorder,
     pub(crate) settings: Settings,
     pub(crate) queue: Queue,
     /// The next cluster IP and node port to give out.
     pub(crate) next_ip: u32,
     pub(crate) next_port: u32,
+    /// Which revision there was when, oldest first.
+    pub(crate) times: VecDeque<(Duration, u64)>,
 }
 
+/// How many moments are remembered for reads that are stale by time.
+const TIMES: usize = 10_000;
+
 impl State {
+    /// Remembers the revision that is current at a time.
+    pub(crate) fn note_time(&mut self, now: Duration) {
+        let revision = self.store.revision();
+        match self.times.back_mut() {
+            // Until now it was the older one.
+            Some((_, last)) if *last == revision => {}
+            Some((at, last)) if *at == now => *last = revision,
+            _ => self.times.push_back((now, revision)),
+        }
+        if self.times.len() > TIMES {
+            self.times.pop_front();
+        }
+    }
+
+    /// The revision that was current at a time, as far as anybody looked.
+    pub(crate) fn revision_at(&self, at: Duration) -> u64 {
+        let after = self.times.partition_point(|(time, _)| *time <= at);
+        after.checked_sub(1).map_or(1, |i| self.times[i].1)
+    }
+
     pub(crate) fn namespace(&self, name: &str) -> Option<&Arc<Stored>> {
         self.store.get(&GroupResource::new("", "namespaces"), "", name)
     }

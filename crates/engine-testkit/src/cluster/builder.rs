@@ -1,6 +1,7 @@
 //! How a cluster is built.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -153,16 +154,17 @@ impl Builder {
             registry: Registry::builtin(),
             seed: Seed::new(self.settings.seed),
             faults: Faults::new(self.settings.seed),
-            recorder: Recorder::default(),
             settings: self.settings.clone(),
             queue: Queue::default(),
             next_ip: 9,
             next_port: 0,
+            times: VecDeque::new(),
         };
         let inner = Arc::new(Inner {
             state: Mutex::new(state),
             clock: Clock::new(self.start),
             settings: self.settings,
+            recorder: Mutex::new(Recorder::default()),
             watch_ends: broadcast::Sender::new(16),
             changed: Arc::new(Notify::new()),
             task: Mutex::new(None),

@@ -1,9 +1,9 @@
 //! Requests that were made, and faults for those to come.
 
-use super::{Cluster, WatchEnd};
+use super::Cluster;
 use crate::{
-    RequestRecord,
-    fault::{Fault, Injection, Requests},
+    Counters, RequestRecord,
+    fault::{ClockJump, Fault, Injection, Requests, WatchEnd},
 };
 
 impl Cluster {
@@ -16,19 +16,63 @@ impl Cluster {
     /// Requests from a position on, as [`request_count`](Self::request_count) gave it.
     #[must_use]
     pub fn requests_since(&self, mark: u64) -> Vec<RequestRecord> {
-        self.inner.state.lock().recorder.since(mark)
+        self.inner.recorder.lock().since(mark).cloned().collect()
+    }
+
+    /// The requests of the log that a rule would hit.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use gitops_engine_testkit::{Cluster, Requests};
+    /// use kube::Api;
+    ///
+    /// let cluster = Cluster::default();
+    /// Api::<k8s_openapi::api::core::v1::Namespace>::all(cluster.client()).get("default").await?;
+    /// assert_eq!(cluster.requests_like(&Requests::any().kind("Namespace")).len(), 1);
+    /// assert!(cluster.requests_like(&Requests::writes()).is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn requests_like(&self, requests: &Requests) -> Vec<RequestRecord> {
+        self.inner.recorder.lock().since(0).filter(|r| requests.matches(r)).cloned().collect()
+    }
+
+    /// The request log as text: one line for each request, the same for two runs of one seed (see the crate's page about
+    /// what that takes).
+    #[must_use]
+    pub fn request_log(&self) -> String {
+        self.inner.recorder.lock().since(0).map(|r| format!("{r}\n")).collect()
+    }
+
+    /// Sums by verb and kind over all requests since the cluster was built.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.inner.recorder.lock().counters.clone()
     }
 
     /// How many requests there were so far; also a mark for [`requests_since`](Self::requests_since).
     #[must_use]
     pub fn request_count(&self) -> u64 {
-        self.inner.state.lock().recorder.count()
+        self.inner.recorder.lock().count()
     }
 
     /// How many of the requests since a mark were writes (not dry runs, not reviews).
     #[must_use]
     pub fn writes_since(&self, mark: u64) -> usize {
-        self.requests_since(mark).iter().filter(|r| r.is_write()).count()
+        self.inner.recorder.lock().since(mark).filter(|r| r.is_write()).count()
+    }
+
+    /// Adds several faults, such as a [`Chaos`](crate::Chaos).
+    pub fn inject_all(&self, injections: impl IntoIterator<Item = Injection>) {
+        injections.into_iter().for_each(|injection| self.inject(injection));
+    }
+
+    /// Moves the cluster's wall clock. Timestamps of later writes follow it; timers do not, as on a machine whose clock
+    /// is set: a Pod that takes a second to start still takes a second.
+    pub fn jump_clock(&self, jump: ClockJump) {
+        self.inner.clock.jump(jump);
     }
 
     /// Adds a fault.
@@ -52,8 +96,8 @@ impl Cluster {
         self.inner.state.lock().faults.cut_after(n, true);
     }
 
-    /// Breaks an API group version, as an aggregated API whose server is down: discovery still lists it, everything of
-    /// it is 503.
+    /// Breaks an API group version, as an aggregated API whose server is down: everything of it is 503, its own
+    /// discovery document too, while the list of groups still has it and aggregated discovery marks it `Stale`.
     pub fn break_group(&self, group: &str, version: &str) {
         self.inner.state.lock().faults.broken.insert((group.to_owned(), version.to_owned()));
     }

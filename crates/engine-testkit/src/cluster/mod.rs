@@ -14,21 +14,17 @@ use crate::{
     Server,
     clock::Clock,
     controllers,
+    fault::WatchEnd,
     http::ApiService,
+    record::Recorder,
     state::{Settings, State},
     status::ApiError,
 };
 
-/// How the watches of a cluster end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WatchEnd {
-    Close,
-    Drop,
-    Expire,
-}
-
 pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
+    /// Apart from the state: answers report to it as they end, whoever holds what.
+    pub(crate) recorder: Mutex<Recorder>,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) watch_ends: broadcast::Sender<WatchEnd>,

@@ -55,17 +55,22 @@ impl Cluster {
     }
 
     /// Changes an object as somebody else would, without a request in the log: drift. The closure gets the whole object
-    /// and may change its status too. `false` when there is no such object.
+    /// and may change its status too; it runs outside the cluster's lock. `false` when there is no such object.
     pub fn edit(&self, kind: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) -> bool {
-        let mut state = self.inner.state.lock();
-        let Some(resource) = state.registry.by_any_name(kind).cloned() else {
-            return false;
+        let found = {
+            let state = self.inner.state.lock();
+            let resource = state.registry.by_any_name(kind).cloned();
+            resource.and_then(|r| state.store.get(&r.gr, namespace, name).cloned().map(|s| (r, s)))
         };
-        let Some(stored) = state.store.get(&resource.gr, namespace, name).cloned() else {
+        let Some((resource, stored)) = found else {
             return false;
         };
         let mut value = stored.value.clone();
         change(&mut value);
+        let mut state = self.inner.state.lock();
+        let Some(stored) = state.store.get(&resource.gr, namespace, name).cloned() else {
+            return false;
+        };
         let now = self.inner.clock.now();
         controllers::replace(&mut state, &resource, &stored, value, "somebody-else", now);
         drop(state);

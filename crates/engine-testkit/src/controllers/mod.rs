@@ -173,6 +173,7 @@ fn step(inner: &Inner, ahead: Duration) -> Option<Duration> {
         let mut state = inner.state.lock();
         let now = inner.clock.now();
         collect(&mut state, now);
+        state.note_time(now.elapsed);
         let mut left = BATCH;
         while left > 0
             && let Some(key) = state.queue.pop(now.elapsed + ahead)

@@ -1,5 +1,6 @@
 //! The protocol: from an HTTP request to the state and back.
 
+mod gate;
 pub(crate) mod params;
 mod read;
 pub(crate) mod route;
@@ -20,6 +21,7 @@ use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
 use serde_json::Value;
 use tower::Service;
 
+pub(crate) use read::expired_page;
 pub use server::Server;
 
 use self::{params::Params, route::Route};
@@ -27,7 +29,7 @@ use crate::{
     clock::Now,
     cluster::Inner,
     discovery,
-    fault::Verdict,
+    fault::WatchPlan,
     json,
     record::RequestRecord,
     resources::Resource,
@@ -133,6 +135,12 @@ pub(crate) struct Call {
     pub(crate) user_agent: String,
     pub(crate) body: Bytes,
     pub(crate) now: Now,
+    /// The revision that a read is to be answered from, when a fault makes it stale.
+    pub(crate) stale: Option<u64>,
+    /// What is to become of a watch.
+    pub(crate) plan: Option<WatchPlan>,
+    /// A watch that is to begin with `410 Gone`.
+    pub(crate) gone: bool,
 }
 
 async fn handle<B>(inner: Arc<Inner>, request: Request<B>) -> Result<Response<ResponseBody>, BoxError>
@@ -155,7 +163,7 @@ where
     let params = Params::parse(parts.uri.query().unwrap_or_default());
     let path = parts.uri.path().to_owned();
     let content_type = header(header::CONTENT_TYPE);
-    let call = Call {
+    let mut call = Call {
         route: Route::of(&parts.method, &path, &params),
         accept: header(header::ACCEPT),
         content_type: content_type.split(';').next().unwrap_or_default().trim().to_lowercase(),
@@ -164,16 +172,31 @@ where
         path,
         body: bytes,
         now: inner.clock.now(),
+        stale: None,
+        plan: None,
+        gone: false,
     };
-    let (seq, verdict) = admit(&inner, &call, parts.method.as_str(), parts.uri.query().unwrap_or_default());
+    let (record, mut verdict) =
+        gate::admit(&inner, &call, parts.method.as_str(), parts.uri.query().unwrap_or_default());
     if let Some(delay) = verdict.delay {
         tokio::time::sleep(delay).await;
     }
+    verdict.jumps.iter().for_each(|jump| inner.clock.jump(*jump));
     if verdict.cut_before {
         return Err(cut());
     }
-    let reply = match verdict.error {
+    call.now = inner.clock.now();
+    call.stale = gate::stale_revision(&inner, &call, &verdict);
+    (call.plan, call.gone) = (verdict.watch, verdict.gone);
+    let is_read = call.route.verb == "get";
+    if !is_read {
+        gate::meddle(&inner, &call, &verdict.writers);
+    }
+    let reply = match verdict.error.take() {
         Some(e) => Reply::from(e),
+        None if verdict.broken => {
+            Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::text("service unavailable\n") }
+        }
         None if too_large => Reply::from(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
@@ -181,46 +204,22 @@ where
         )),
         None => dispatch(&inner, &call).unwrap_or_else(Reply::from),
     };
+    if is_read {
+        gate::meddle(&inner, &call, &verdict.writers);
+    }
+    inner.state.lock().note_time(call.now.elapsed);
     inner.wake_controllers();
     if verdict.cut_after {
         return Err(cut());
     }
-    let reply = verdict.error_after.map_or(reply, Reply::from);
-    inner.state.lock().recorder.set_status(seq, reply.status.as_u16());
+    let mut reply = verdict.error_after.map_or(reply, Reply::from);
+    if verdict.cut_body {
+        reply.body = gate::CutShort::wrap(reply.body);
+    }
+    let took = inner.clock.elapsed().saturating_sub(record.at);
+    inner.recorder.lock().answered(record.seq, reply.status.as_u16(), took);
+    reply.body = gate::Counted::wrap(&inner, &record, reply.body);
     Ok(finish(reply))
-}
-
-/// Records the request and asks the faults about it.
-fn admit(inner: &Inner, call: &Call, method: &str, query: &str) -> (u64, Verdict) {
-    let route = &call.route;
-    let dry_run_body = || {
-        (route.verb.starts_with("delete") && !call.body.is_empty())
-            .then(|| serde_json::from_slice::<Value>(&call.body).ok())
-            .flatten()
-            .is_some_and(|b| json::list_at(&b, &["dryRun"]).iter().any(|v| v == "All"))
-    };
-    let record = RequestRecord {
-        seq: 0,
-        at: inner.clock.elapsed(),
-        method: method.to_owned(),
-        verb: route.verb.clone(),
-        path: call.path.clone(),
-        query: query.to_owned(),
-        group: route.group.clone(),
-        version: route.version.clone(),
-        resource: route.resource.clone(),
-        subresource: route.subresource.clone(),
-        namespace: route.namespace.clone(),
-        name: route.name.clone(),
-        content_type: call.content_type.clone(),
-        dry_run: call.params.get("dryRun").is_some() || dry_run_body(),
-        bytes: call.body.len(),
-        status: None,
-    };
-    let mut state = inner.state.lock();
-    let seq = state.recorder.push(record);
-    let verdict = state.faults.judge(route, &call.path);
-    (seq, verdict)
 }
 
 fn finish(reply: Reply) -> Response<ResponseBody> {
@@ -330,14 +329,14 @@ fn review(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<R
     match resource.kind.as_str() {
         "SelfSubjectAccessReview" | "SubjectAccessReview" | "LocalSubjectAccessReview" => {
             let at = |key: &str| json::str_at(&body, &["spec", "resourceAttributes", key]).to_owned();
-            let asked = Route {
+            let asked = RequestRecord {
                 verb: at("verb"),
                 group: at("group"),
                 resource: at("resource"),
                 subresource: at("subresource"),
                 namespace: Some(at("namespace")).filter(|n| !n.is_empty()),
                 name: Some(at("name")).filter(|n| !n.is_empty()),
-                ..Route::default()
+                ..RequestRecord::default()
             };
             let allowed = !inner.state.lock().faults.forbids(&asked);
             body["status"] = serde_json::json!({ "allowed": allowed });

@@ -25,7 +25,12 @@ pub(super) fn get(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> 
     let namespace = call.route.namespace.as_deref().unwrap_or_default();
     let name = call.route.name.as_deref().unwrap_or_default();
     let about = About { group: &resource.gr.group, resource: &resource.gr.resource, name };
-    let stored = state.store.get(&resource.gr, namespace, name).cloned().ok_or_else(|| ApiError::not_found(about))?;
+    let past = call.stale.and_then(|revision| state.store.get_at(&resource.gr, namespace, name, revision).ok());
+    let stored = match past {
+        Some(stored) => stored,
+        None => state.store.get(&resource.gr, namespace, name).cloned(),
+    };
+    let stored = stored.ok_or_else(|| ApiError::not_found(about))?;
     drop(state);
     match call.route.subresource.as_str() {
         "scale" => {
@@ -127,6 +132,24 @@ impl Token {
     }
 }
 
+/// The answer to a page token whose revision is forgotten, with one to go on from what is there now.
+fn expired_continue(token: &Token) -> ApiError {
+    let mut e = ApiError::expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a \
+         new list without the continue parameter, or use the continue token in this response to retrieve \
+         the remainder of the results. Continuing with the provided token results in an inconsistent list \
+         - objects that were created, modified, or deleted between the time the first chunk was returned \
+         and now may show up in the list.",
+    );
+    e.continue_token = Some(Token::encode(0, &token.start));
+    e
+}
+
+/// The same for the token as a client sent it.
+pub(crate) fn expired_page(token: &str) -> ApiError {
+    Token::decode(token).map_or_else(|e| e, |token| expired_continue(&token))
+}
+
 /// A resourceVersion parameter.
 pub(super) fn revision(text: Option<&str>) -> Result<Option<u64>, ApiError> {
     match text {
@@ -218,17 +241,7 @@ fn page(
         let revision = pinned.unwrap_or(now);
         return match page {
             Ok(page) => Ok((page, revision, token.rv)),
-            Err(Compacted) => {
-                let mut e = ApiError::expired(
-                    "The provided continue parameter is too old to display a consistent list result. You can start a \
-                     new list without the continue parameter, or use the continue token in this response to retrieve \
-                     the remainder of the results. Continuing with the provided token results in an inconsistent list \
-                     - objects that were created, modified, or deleted between the time the first chunk was returned \
-                     and now may show up in the list.",
-                );
-                e.continue_token = Some(Token::encode(0, &token.start));
-                Err(e)
-            }
+            Err(Compacted) => Err(expired_continue(&token)),
         };
     }
     let asked = revision(call.params.get("resourceVersion"))?.filter(|v| *v > 0);
@@ -256,6 +269,12 @@ fn page(
     };
     if let Some(asked) = asked.filter(|a| *a > now) {
         return Err(too_large(asked, now));
+    }
+    if let Some(stale) = call.stale.filter(|_| exact.is_none()) {
+        // A cache that is behind; unless it would be behind what is remembered.
+        if let Ok(page) = state.store.page(&resource.gr, namespace, Some(stale), None, limit, &filter) {
+            return Ok((page, stale, stale));
+        }
     }
     let page = state
         .store

@@ -17,7 +17,8 @@ use super::{
     show::{self, Form},
 };
 use crate::{
-    cluster::{Inner, WatchEnd},
+    cluster::Inner,
+    fault::WatchEnd,
     resources::Resource,
     status::ApiError,
     store::{Change, Compacted, Event, Stored},
@@ -25,6 +26,8 @@ use crate::{
 
 /// How long a watch lives when the client does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Longer than any test, and short enough to be added to an instant.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 struct Watch {
     inner: Arc<Inner>,
@@ -42,6 +45,8 @@ struct Watch {
     /// The last revision that the client knows of.
     revision: u64,
     rows_sent: bool,
+    /// When a fault makes it fall silent, for how long, and how it ends then.
+    plan: Option<(Instant, Option<Instant>, Option<WatchEnd>)>,
     finished: Option<Result<(), WatchEnd>>,
 }
 
@@ -67,14 +72,23 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
     if send_initial && let Some(from) = from.filter(|f| *f > now) {
         return Err(read::too_large(from, now));
     }
-    let initial: Vec<Arc<Stored>> =
-        if send_initial || (call.params.get("sendInitialEvents").is_none() && from.unwrap_or(0) == 0) {
-            let objects = state.store.objects(&resource.gr, namespace.as_deref());
-            objects.into_iter().filter(|o| selection.matches(&o.value)).cloned().collect()
-        } else {
-            Vec::new()
-        };
-    let backlog = match from.filter(|f| *f > 0 && !send_initial) {
+    // A cache that is behind begins with an older state, and goes on from there.
+    let stale = call.stale.filter(|_| from == Some(0)).and_then(|revision| {
+        let past =
+            state.store.page(&resource.gr, namespace.as_deref(), Some(revision), None, None, &|o| selection.matches(o));
+        past.ok().map(|page| (revision, page.items))
+    });
+    let initial: Vec<Arc<Stored>> = if let Some((_, items)) = &stale {
+        items.clone()
+    } else if send_initial || (call.params.get("sendInitialEvents").is_none() && from.unwrap_or(0) == 0) {
+        let objects = state.store.objects(&resource.gr, namespace.as_deref());
+        objects.into_iter().filter(|o| selection.matches(&o.value)).cloned().collect()
+    } else {
+        Vec::new()
+    };
+    let behind = stale.map(|(revision, _)| revision);
+    let backlog = match behind.or(from.filter(|f| *f > 0 && !send_initial)) {
+        Some(_) if call.gone => Err(Compacted),
         Some(from) => state.store.events_since(&resource.gr, from),
         None => Ok(Vec::new()),
     };
@@ -97,6 +111,11 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
         deadline: clock + call.params.seconds("timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT),
         revision: now,
         rows_sent: false,
+        plan: call.plan.map(|plan| {
+            let silent = clock + plan.after.min(FAR);
+            // No end of the silence for a time that no test waits for.
+            (silent, Some(silent + plan.silent.min(FAR)).filter(|_| plan.silent < FAR), plan.then)
+        }),
         finished: None,
     };
     match backlog {
@@ -106,7 +125,7 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
                 watch.pending.push_back(line);
             }
             if send_initial && bookmarks {
-                let line = watch.bookmark(now, true);
+                let line = watch.bookmark(behind.unwrap_or(now), true);
                 watch.pending.push_back(line);
             }
             for event in &events {
@@ -194,6 +213,7 @@ impl Watch {
 
     async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
         loop {
+            self.keep_silent().await;
             if let Some(line) = self.pending.pop_front() {
                 return Some(Ok(line));
             }
@@ -210,16 +230,8 @@ impl Watch {
             }
             tokio::select! {
                 biased;
-                end = self.ends.recv() => match end {
-                    Ok(WatchEnd::Expire) => {
-                        let now = self.inner.state.lock().store.revision();
-                        self.gone(self.revision, now);
-                        self.finished = Some(Ok(()));
-                    }
-                    Ok(WatchEnd::Close) | Err(broadcast::error::RecvError::Closed) => self.finished = Some(Ok(())),
-                    Ok(WatchEnd::Drop) => self.finished = Some(Err(WatchEnd::Drop)),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
-                },
+                end = self.ends.recv() => self.end(end),
+                () = wait_until(self.plan.map(|(silent, ..)| silent)) => {}
                 event = self.events.recv() => match event {
                     Some(event) => self.push(&event),
                     None => self.finished = Some(Ok(())),
@@ -233,6 +245,49 @@ impl Watch {
                     self.last_bookmark();
                 }
             }
+        }
+    }
+
+    fn end(&mut self, end: Result<WatchEnd, broadcast::error::RecvError>) {
+        match end {
+            Ok(end) => self.finish(end),
+            Err(broadcast::error::RecvError::Closed) => self.finished = Some(Ok(())),
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+        }
+    }
+
+    fn finish(&mut self, how: WatchEnd) {
+        match how {
+            WatchEnd::Expire => {
+                let now = self.inner.state.lock().store.revision();
+                self.gone(self.revision, now);
+                self.finished = Some(Ok(()));
+            }
+            WatchEnd::Close => self.finished = Some(Ok(())),
+            WatchEnd::Drop => self.finished = Some(Err(WatchEnd::Drop)),
+        }
+    }
+
+    /// The silence that a fault wants, once its time has come. Only the end of all watches breaks it.
+    async fn keep_silent(&mut self) {
+        let Some((begin, end, then)) = self.plan.filter(|(begin, ..)| *begin <= Instant::now()) else {
+            return;
+        };
+        self.plan = None;
+        if end.is_none_or(|end| end > begin) {
+            tokio::select! {
+                biased;
+                ended = self.ends.recv() => {
+                    self.pending.clear();
+                    self.end(ended);
+                    return;
+                }
+                () = wait_until(end.or(Some(begin + FAR))) => {}
+            }
+        }
+        if let Some(how) = then {
+            self.pending.clear();
+            self.finish(how);
         }
     }
 
@@ -251,5 +306,13 @@ impl Watch {
         self.revision = revision;
         let line = self.bookmark(revision, false);
         self.pending.push_back(line);
+    }
+}
+
+/// Never, when there is nothing to wait for.
+async fn wait_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -175,6 +175,29 @@ impl Store {
         self.collections.get(gr)?.objects.get(key(namespace, name).as_str())
     }
 
+    /// An object as it was at a revision.
+    pub(crate) fn get_at(
+        &self,
+        gr: &GroupResource,
+        namespace: &str,
+        name: &str,
+        revision: u64,
+    ) -> Result<Option<Arc<Stored>>, Compacted> {
+        let Some(collection) = self.collections.get(gr) else {
+            return Ok(None);
+        };
+        if revision < collection.compacted {
+            return Err(Compacted);
+        }
+        let key = key(namespace, name);
+        let first = collection.log.partition_point(|e| e.revision <= revision);
+        let next_change = collection.log.range(first..).find(|e| *e.key == *key);
+        Ok(match next_change {
+            Some(event) => event.before.clone(),
+            None => collection.objects.get(key.as_str()).cloned(),
+        })
+    }
+
     pub(crate) fn at(&self, at: &ObjectKey) -> Option<&Arc<Stored>> {
         self.collections.get(&at.gr)?.objects.get(&at.key)
     }
