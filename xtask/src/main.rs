@@ -3,6 +3,7 @@
 //! Each command prints what it ran, and as its last line how many cases: `N passed, N failed`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for people: printing is its output
 
+mod api_differential;
 mod api_suite;
 mod arguments;
 mod bench;
@@ -32,6 +33,8 @@ usage: cargo xtask COMMAND
 
   e2e [--real] [FILTER]            the end-to-end suite, on the in-process API or on a real control plane
   api-suite [--real] [FILTER]      how a Kubernetes API behaves, on the in-process API or on a real control plane
+  api-differential [--programs N] [--seed S] [--only AREA] [--start K] [--shown N]
+                                   random programs on the in-process API and on a real API server give equal answers
   control-plane [--build-only]     a real control plane for yourself, until Ctrl-C
   bench [--rounds N] [--only NAME] [--peers-only | --without-peers]
                                    our benches and the Go engine's in turn, as one table of ratios
@@ -65,6 +68,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Option<Tally>> {
     match arguments.word().as_deref() {
         Some("e2e") => e2e::run(arguments).map(Some),
         Some("api-suite") => api_suite::run(arguments).map(Some),
+        Some("api-differential") => api_differential::run(arguments).map(Some),
         Some("control-plane") => control_plane::run(arguments).map(Some),
         Some("bench") => bench::run(arguments).map(Some),
         Some("lint") => lint::run(arguments).map(Some),

@@ -95,7 +95,7 @@ impl ControlPlane {
     /// Starts one with other settings.
     #[must_use]
     pub fn builder() -> ControlPlaneBuilder {
-        ControlPlaneBuilder { binaries: None, limit: Duration::from_secs(120), folder: None }
+        ControlPlaneBuilder { binaries: None, limit: Duration::from_secs(120), folder: None, parts: Parts::Everything }
     }
 
     /// A new client, which belongs to the runtime that it is made in.
@@ -173,9 +173,26 @@ pub struct ControlPlaneBuilder {
     binaries: Option<ControlPlaneBinaries>,
     limit: Duration,
     folder: Option<PathBuf>,
+    parts: Parts,
+}
+
+/// Which components run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parts {
+    Everything,
+    ApiServer,
 }
 
 impl ControlPlaneBuilder {
+    /// etcd and kube-apiserver alone: nothing but requests changes an object. There are no controllers, no scheduler, no
+    /// node and no cloud, namespaces have no ServiceAccount unless somebody makes one, and no audit log is kept
+    /// ([`ControlPlane::requests`] is empty). The default StorageClass is there.
+    #[must_use]
+    pub fn api_server_only(mut self) -> Self {
+        self.parts = Parts::ApiServer;
+        self
+    }
+
     /// Takes these programs, instead of [`ControlPlaneBinaries::find`].
     #[must_use]
     pub fn binaries(mut self, binaries: ControlPlaneBinaries) -> Self {
@@ -266,7 +283,10 @@ fn own(builder: ControlPlaneBuilder, tell: oneshot::Sender<Answer>, stopped: one
                 Ok((scratch, cluster)) => {
                     let facts = facts(scratch.path(), &cluster);
                     if tell.send(Ok(facts)).is_ok() {
-                        Box::pin(services::run(cluster.client.clone())).await;
+                        match builder.parts {
+                            Parts::Everything => Box::pin(services::run(cluster.client.clone())).await,
+                            Parts::ApiServer => std::future::pending().await,
+                        }
                     }
                     // Before its folder.
                     drop(cluster);
@@ -291,7 +311,7 @@ async fn start(builder: &ControlPlaneBuilder) -> Result<(tempfile::TempDir, boot
             .prefix("control-plane-")
             .tempdir_in(&parent)
             .map_err(ControlPlaneError::io(format!("create a folder in {}", parent.display())))?;
-        match boot::boot(&binaries, scratch.path(), builder.limit).await {
+        match boot::boot(&binaries, scratch.path(), builder.limit, builder.parts).await {
             Ok(cluster) => return Ok((scratch, cluster)),
             Err(ControlPlaneError::Exited { log, .. })
                 if attempt < ATTEMPTS && log.contains("address already in use") => {}

@@ -103,7 +103,8 @@ impl Builder {
         self
     }
 
-    /// No controllers: objects stay as they are written. CRDs are established at once and garbage is not collected.
+    /// No controllers: objects stay as they are written, and garbage is not collected. CRDs are established all the
+    /// same, and go with their objects: the API server itself sees to that.
     #[must_use]
     pub fn without_controllers(mut self) -> Self {
         self.settings.controllers = false;

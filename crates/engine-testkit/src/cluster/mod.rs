@@ -36,9 +36,6 @@ pub(crate) struct Inner {
 impl Inner {
     /// Starts the controllers with the first request, when a runtime is there to run them.
     pub(crate) fn ensure_controllers(self: &Arc<Self>) {
-        if !self.settings.controllers {
-            return;
-        }
         let mut task = self.task.lock();
         if task.as_ref().is_some_and(|t| !t.is_closed()) {
             return;

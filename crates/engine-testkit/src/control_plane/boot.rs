@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::process::{self, Component};
 use super::settings::{HARNESS, Settings};
-use super::{ControlPlaneBinaries, ControlPlaneError, services};
+use super::{ControlPlaneBinaries, ControlPlaneError, Parts, services};
 
 /// How often something that must come is asked for.
 const POLL: Duration = Duration::from_millis(50);
@@ -37,9 +37,10 @@ pub(super) async fn boot(
     binaries: &ControlPlaneBinaries,
     folder: &Path,
     limit: Duration,
+    parts: Parts,
 ) -> Result<Cluster, ControlPlaneError> {
     let mut start = Start { components: Vec::new(), began: Instant::now(), limit };
-    let settings = Settings::write(folder)?;
+    let settings = Settings::write(folder, parts)?;
     let run = |start: &mut Start, name: &'static str| {
         let component = Component::start(name, &binaries.path(name), &settings.args(name), folder)?;
         start.components.push(component);
@@ -54,13 +55,24 @@ pub(super) async fn boot(
     let client = client(&settings.kubeconfig(HARNESS, &authority)).await?;
     start.wait("the API server to be ready", async || Ok(readyz(&client).await)).await?;
 
-    for name in ["kube-controller-manager", "kube-scheduler", "kwok"] {
-        run(&mut start, name)?;
+    if parts == Parts::Everything {
+        for name in ["kube-controller-manager", "kube-scheduler", "kwok"] {
+            run(&mut start, name)?;
+        }
     }
     let classes = Api::<StorageClass>::all(client.clone());
     create(&mut start, &classes, services::storage_class()).await?;
+    if parts == Parts::Everything {
+        wait_for_pods(&mut start, &client).await?;
+    }
+    tracing::debug!(took = ?start.began.elapsed(), "the control plane is ready");
+    Ok(Cluster { components: std::mem::take(&mut start.components), settings, authority, client })
+}
+
+/// Makes the node, and waits until a Pod could run on it.
+async fn wait_for_pods(start: &mut Start, client: &kube::Client) -> Result<(), ControlPlaneError> {
     let nodes = Api::<Node>::all(client.clone());
-    create(&mut start, &nodes, node()).await?;
+    create(start, &nodes, node()).await?;
 
     // A Pod is refused before its namespace has this.
     let accounts = Api::<ServiceAccount>::namespaced(client.clone(), "default");
@@ -82,9 +94,7 @@ pub(super) async fn boot(
                 Err(error) => Err(error.to_string()),
             })
         })
-        .await?;
-    tracing::debug!(took = ?start.began.elapsed(), "the control plane is ready");
-    Ok(Cluster { components: std::mem::take(&mut start.components), settings, authority, client })
+        .await
 }
 
 /// A client from the text of a kubeconfig. It belongs to the runtime that it is made in.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
-use super::ControlPlaneError;
+use super::{ControlPlaneError, Parts};
 
 /// Whom a kubeconfig or a client speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,18 +53,19 @@ pub(super) struct Settings {
     etcd_peer_port: u16,
     api_port: u16,
     tokens: Vec<(&'static str, String)>,
+    parts: Parts,
 }
 
 impl Settings {
     /// Chooses ports and makes the keys, and writes what has to be there before anything is started.
-    pub(super) fn write(folder: &Path) -> Result<Self, ControlPlaneError> {
+    pub(super) fn write(folder: &Path, parts: Parts) -> Result<Self, ControlPlaneError> {
         let random = SystemRandom::new();
         let tokens = ACCOUNTS
             .iter()
             .map(|(name, _)| Ok((*name, token(&random)?)))
             .collect::<Result<Vec<_>, ControlPlaneError>>()?;
         let [etcd_client_port, etcd_peer_port, api_port] = free_ports()?;
-        let settings = Self { folder: folder.to_owned(), etcd_client_port, etcd_peer_port, api_port, tokens };
+        let settings = Self { folder: folder.to_owned(), etcd_client_port, etcd_peer_port, api_port, tokens, parts };
 
         // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file
         let lines: String = ACCOUNTS
@@ -142,24 +143,32 @@ impl Settings {
                 "--unsafe-no-fsync".to_owned(),
                 "--log-level=warn".to_owned(),
             ],
-            "kube-apiserver" => vec![
-                format!("--etcd-servers={etcd_client}"),
-                "--bind-address=127.0.0.1".to_owned(),
-                "--advertise-address=127.0.0.1".to_owned(),
-                format!("--secure-port={}", self.api_port),
-                "--endpoint-reconciler-type=none".to_owned(),
-                format!("--cert-dir={}", path("certificates")),
-                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-                format!("--service-account-key-file={}", path("service-accounts.pub")),
-                format!("--service-account-signing-key-file={}", path("service-accounts.key")),
-                format!("--token-auth-file={}", path("tokens.csv")),
-                "--authorization-mode=RBAC".to_owned(),
-                "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
-                "--allow-privileged=true".to_owned(),
-                "--profiling=false".to_owned(),
-                format!("--audit-policy-file={}", path("audit-policy.yaml")),
-                format!("--audit-log-path={}", self.audit_log().display()),
-            ],
+            "kube-apiserver" => [
+                vec![
+                    format!("--etcd-servers={etcd_client}"),
+                    "--bind-address=127.0.0.1".to_owned(),
+                    "--advertise-address=127.0.0.1".to_owned(),
+                    format!("--secure-port={}", self.api_port),
+                    "--endpoint-reconciler-type=none".to_owned(),
+                    format!("--cert-dir={}", path("certificates")),
+                    "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+                    format!("--service-account-key-file={}", path("service-accounts.pub")),
+                    format!("--service-account-signing-key-file={}", path("service-accounts.key")),
+                    format!("--token-auth-file={}", path("tokens.csv")),
+                    "--authorization-mode=RBAC".to_owned(),
+                    "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
+                    "--allow-privileged=true".to_owned(),
+                    "--profiling=false".to_owned(),
+                ],
+                match self.parts {
+                    Parts::Everything => vec![
+                        format!("--audit-policy-file={}", path("audit-policy.yaml")),
+                        format!("--audit-log-path={}", self.audit_log().display()),
+                    ],
+                    Parts::ApiServer => Vec::new(),
+                },
+            ]
+            .concat(),
             "kube-controller-manager" => vec![
                 kubeconfig("system:kube-controller-manager"),
                 format!("--service-account-private-key-file={}", path("service-accounts.key")),

@@ -286,6 +286,10 @@ fn followers(state: &State, key: &ObjectKey, before: Option<&Stored>, after: Opt
 }
 
 fn look(state: &mut State, settings: &Settings, key: &ObjectKey, now: Now) {
+    // Without controllers there are still those that run inside an API server.
+    if !settings.controllers && !(&*key.gr.group == "apiextensions.k8s.io" && key.namespace().is_empty()) {
+        return;
+    }
     let Some(object) = state.store.at(key).cloned() else {
         return;
     };

@@ -117,7 +117,6 @@ pub(crate) fn delete(
     }
     let cleanup = crate::controllers::CRD_CLEANUP;
     if resource.is("apiextensions.k8s.io", "customresourcedefinitions")
-        && state.settings.controllers
         && !finalizers.iter().any(|f| f == cleanup)
     {
         finalizers.push(cleanup.into());

@@ -1,0 +1,230 @@
+//! Custom kinds with schemas by chance, and objects of them.
+
+use serde_json::{Map, Value, json};
+
+use super::super::rng::Rng;
+
+/// A CustomResourceDefinition that both servers know.
+#[derive(Clone)]
+pub(crate) struct Definition {
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    pub(crate) plural: String,
+    pub(crate) namespaced: bool,
+    pub(crate) status: bool,
+    pub(crate) scale: bool,
+    pub(crate) versions: Vec<String>,
+    pub(crate) manifest: Value,
+    spec: Value,
+    status_schema: Value,
+}
+
+/// The pool of a run.
+pub(crate) fn definitions(seed: u64, count: usize) -> Vec<Definition> {
+    (0..count).map(|i| definition(&mut Rng::new(seed, 0x00c0_ffee ^ i as u64), i)).collect()
+}
+
+fn definition(rng: &mut Rng, number: usize) -> Definition {
+    let group = "pool.example.com".to_owned();
+    let (kind, plural) = (format!("Thing{number}"), format!("thing{number}s"));
+    let namespaced = rng.chance(85);
+    let (status, scale) = (rng.chance(60), rng.chance(25));
+    let mut spec = object_schema(rng, 3);
+    if scale {
+        spec["properties"]["replicas"] = json!({"type": "integer", "format": "int32", "minimum": 0});
+    }
+    let status_schema = json!({"type": "object", "properties": {
+        "phase": {"type": "string"}, "replicas": {"type": "integer"}, "selector": {"type": "string"},
+    }});
+    let mut root = json!({"type": "object", "properties": {"spec": spec, "status": status_schema}});
+    if rng.chance(20) {
+        root["required"] = json!(["spec"]);
+    }
+    if rng.chance(8) {
+        root["x-kubernetes-preserve-unknown-fields"] = true.into();
+    }
+    let mut subresources = Map::new();
+    if status {
+        subresources.insert("status".to_owned(), json!({}));
+    }
+    if scale {
+        let paths = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas", "labelSelectorPath": ".status.selector"});
+        subresources.insert("scale".to_owned(), paths);
+    }
+    let versions = match rng.below(4) {
+        0 => vec!["v1".to_owned(), "v1beta1".to_owned()],
+        _ => vec!["v1".to_owned()],
+    };
+    let served: Vec<Value> = versions
+        .iter()
+        .enumerate()
+        .map(|(i, name)| {
+            json!({
+                "name": name, "served": true, "storage": i == 0, "schema": {"openAPIV3Schema": root},
+                "subresources": subresources,
+                "additionalPrinterColumns": [{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}],
+            })
+        })
+        .collect();
+    let manifest = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {
+            "group": group, "scope": if namespaced { "Namespaced" } else { "Cluster" },
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase(), "listKind": format!("{kind}List")},
+            "versions": served,
+        },
+    });
+    Definition { group, kind, plural, namespaced, status, scale, versions, manifest, spec, status_schema }
+}
+
+/// The fields of an object, by the letters of the alphabet.
+fn object_schema(rng: &mut Rng, depth: usize) -> Value {
+    let mut properties = Map::new();
+    let count = 2 + rng.below(4);
+    for name in ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"].into_iter().take(count) {
+        let schema = schema(rng, depth - 1);
+        properties.insert(name.to_owned(), schema);
+    }
+    let mut schema = json!({"type": "object", "properties": properties});
+    if rng.chance(25) {
+        schema["required"] = json!(["alpha"]);
+    }
+    if rng.chance(8) {
+        schema["x-kubernetes-preserve-unknown-fields"] = true.into();
+    }
+    if rng.chance(8) {
+        schema["x-kubernetes-map-type"] = "atomic".into();
+    }
+    schema
+}
+
+fn schema(rng: &mut Rng, depth: usize) -> Value {
+    let mut schema = match rng.below(if depth == 0 { 5 } else { 9 }) {
+        0 => string_schema(rng),
+        1 => number_schema(rng),
+        2 => json!({"type": "boolean"}),
+        3 => json!({"x-kubernetes-int-or-string": true}),
+        4 => string_schema(rng),
+        5 => object_schema(rng, depth),
+        6 => json!({"type": "object", "additionalProperties": string_schema(rng)}),
+        7 => {
+            let mut item = object_schema(rng, depth);
+            item["properties"]["name"] = json!({"type": "string"});
+            item["required"] = json!(["name"]);
+            if let Some(map) = item.as_object_mut() {
+                map.remove("x-kubernetes-map-type");
+            }
+            json!({"type": "array", "items": item, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]})
+        }
+        _ => {
+            let mut list = json!({"type": "array", "items": string_schema(rng)});
+            if rng.chance(50) {
+                list["x-kubernetes-list-type"] = rng.pick(&["set", "atomic"]).into();
+            }
+            if rng.chance(30) {
+                list["maxItems"] = json!(3);
+            }
+            list
+        }
+    };
+    if rng.chance(12) && schema["type"] != "object" {
+        schema["nullable"] = true.into();
+    }
+    schema
+}
+
+fn string_schema(rng: &mut Rng) -> Value {
+    let mut schema = json!({"type": "string"});
+    match rng.below(7) {
+        0 => {
+            schema["enum"] = json!(["one", "two", "other"]);
+            if rng.chance(50) {
+                schema["default"] = "one".into();
+            }
+        }
+        1 => schema["minLength"] = json!(1),
+        2 => schema["maxLength"] = json!(5),
+        3 => schema["pattern"] = "^[a-z]+$".into(),
+        4 => schema["default"] = "other".into(),
+        _ => {}
+    }
+    schema
+}
+
+fn number_schema(rng: &mut Rng) -> Value {
+    let mut schema = json!({"type": rng.pick(&["integer", "integer", "number"])});
+    match rng.below(5) {
+        0 => schema["minimum"] = json!(0),
+        1 => schema["maximum"] = json!(100),
+        2 => schema["default"] = json!(7),
+        3 => schema["multipleOf"] = json!(2),
+        _ => {}
+    }
+    schema
+}
+
+impl Definition {
+    pub(crate) fn collection(&self, version: &str) -> String {
+        let place = if self.namespaced { "/namespaces/{{ns}}" } else { "" };
+        format!("/apis/{}/{version}{place}/{}", self.group, self.plural)
+    }
+
+    pub(crate) fn body(&self, rng: &mut Rng) -> Value {
+        let mut body = json!({"spec": instance(rng, &self.spec)});
+        if rng.chance(10) {
+            body["status"] = instance(rng, &self.status_schema);
+        }
+        body
+    }
+
+    pub(crate) fn status_body(&self, rng: &mut Rng) -> Value {
+        instance(rng, &self.status_schema)
+    }
+}
+
+/// A value that mostly obeys its schema.
+fn instance(rng: &mut Rng, schema: &Value) -> Value {
+    if schema["x-kubernetes-int-or-string"] == true {
+        return if rng.chance(50) { json!(5) } else { json!("50%") };
+    }
+    match schema["type"].as_str().unwrap_or_default() {
+        "object" => {
+            let mut map = Map::new();
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                let required = schema["required"].as_array().is_some_and(|r| r.iter().any(|n| n == name));
+                if rng.chance(if required { 95 } else { 60 }) {
+                    map.insert(name.clone(), instance(rng, property));
+                }
+            }
+            if schema["additionalProperties"].is_object() {
+                for key in ["k1", "k2"].into_iter().take(rng.below(3)) {
+                    map.insert(key.to_owned(), instance(rng, &schema["additionalProperties"]));
+                }
+            }
+            if rng.chance(4) {
+                map.insert("extra".to_owned(), json!("x"));
+            }
+            Value::Object(map)
+        }
+        "array" => {
+            let mut items: Vec<Value> = (0..rng.below(4)).map(|_| instance(rng, &schema["items"])).collect();
+            if schema["x-kubernetes-list-type"] == "map" {
+                for (item, name) in items.iter_mut().zip(["p", "q", "r"]) {
+                    item["name"] = name.into();
+                }
+            } else if schema["x-kubernetes-list-type"] == "set" {
+                items.dedup();
+            }
+            Value::Array(items)
+        }
+        "string" => match schema["enum"].as_array() {
+            Some(choices) => choices[rng.below(choices.len())].clone(),
+            None => rng.pick(&["one", "abc", "xyz", "hello"]).into(),
+        },
+        "integer" => json!(rng.pick(&[0_i64, 2, 4, 10, 42])),
+        "number" => json!(rng.pick(&[0.5, 2.0, 42.0])),
+        "boolean" => rng.chance(50).into(),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,444 @@
+//! Programs from a seed.
+
+mod custom;
+mod kinds;
+mod mutate;
+
+use serde_json::{Value, json};
+
+pub(crate) use self::custom::{Definition, definitions};
+use self::kinds::KINDS;
+use super::program::{Body, Edit, Operation, Program};
+use super::rng::Rng;
+
+const JSON: &str = "application/json";
+const JSON_PATCH: &str = "application/json-patch+json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
+
+/// What operations of a program are about: a built-in kind or a custom one.
+#[derive(Clone)]
+struct Subject {
+    api_version: String,
+    kind: String,
+    collection: String,
+    namespaced: bool,
+    status: bool,
+    scale: bool,
+    body: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    BuiltIn(&'static kinds::Kind),
+    Custom(Definition),
+}
+
+impl Subject {
+    fn built_in(kind: &'static kinds::Kind) -> Self {
+        Self {
+            api_version: kind.group_version.to_owned(),
+            kind: kind.kind.to_owned(),
+            collection: kind.collection(),
+            namespaced: kind.namespaced,
+            status: kind.status,
+            scale: kind.scale,
+            body: Source::BuiltIn(kind),
+        }
+    }
+
+    fn custom(definition: &Definition, version: &str) -> Self {
+        Self {
+            api_version: format!("{}/{version}", definition.group),
+            kind: definition.kind.clone(),
+            collection: definition.collection(version),
+            namespaced: definition.namespaced,
+            status: definition.status,
+            scale: definition.scale,
+            body: Source::Custom(definition.clone()),
+        }
+    }
+
+
+    /// Names are few, so that operations meet. Those of cluster-scoped objects are the program's own.
+    fn name(&self, rng: &mut Rng) -> String {
+        let name = rng.pick(&["a", "a", "a", "b"]);
+        if self.namespaced { name.to_owned() } else { format!("{{{{ns}}}}-{name}") }
+    }
+
+    fn object(&self, rng: &mut Rng, name: &str) -> Value {
+        let mut object = match &self.body {
+            Source::BuiltIn(kind) => (kind.body)(rng),
+            Source::Custom(definition) => definition.body(rng),
+        };
+        object["apiVersion"] = self.api_version.as_str().into();
+        object["kind"] = self.kind.as_str().into();
+        object["metadata"] = json!({"name": name});
+        if self.namespaced && rng.chance(30) {
+            object["metadata"]["namespace"] = "{{ns}}".into();
+        }
+        if rng.chance(30) {
+            object["metadata"]["labels"] = json!({"app": rng.pick(&["web", "db"])});
+        }
+        if rng.chance(12) {
+            object["metadata"]["annotations"] = json!({"note": "x"});
+        }
+        object
+    }
+
+    fn status_object(&self, rng: &mut Rng, name: &str) -> Value {
+        let status = match &self.body {
+            Source::BuiltIn(kind) => (kind.status_body)(rng),
+            Source::Custom(definition) => definition.status_body(rng),
+        };
+        json!({"apiVersion": self.api_version, "kind": self.kind, "metadata": {"name": name}, "status": status})
+    }
+}
+
+/// The areas that `--only` may name.
+pub(crate) fn areas() -> Vec<&'static str> {
+    let mut areas: Vec<&str> = KINDS.iter().map(|k| k.area).collect();
+    areas.push("custom");
+    areas.dedup();
+    areas
+}
+
+/// The program with this number. `pool` are the custom kinds that both servers know.
+pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Definition]) -> Program {
+    let mut rng = Rng::new(seed, number);
+    let areas = areas();
+    let area = match only {
+        Some(only) => areas.iter().find(|a| **a == only).copied().unwrap_or(areas[0]),
+        None if rng.chance(15) => "custom",
+        None => rng.pick(&areas),
+    };
+    let subjects: Vec<Subject> = if area == "custom" {
+        let definition = &pool[rng.below(pool.len())];
+        definition.versions.iter().map(|v| Subject::custom(definition, v)).collect()
+    } else {
+        let kinds: Vec<&'static kinds::Kind> = KINDS.iter().filter(|k| k.area == area).collect();
+        // The versions of one kind meet; different kinds need not.
+        let first = kinds[rng.below(kinds.len())];
+        kinds.iter().filter(|k| k.plural == first.plural).map(|k| Subject::built_in(k)).collect()
+    };
+    let count = 5 + rng.below(21);
+    let mut operations = Vec::with_capacity(count + 2);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "{{ns}}"}});
+    operations.push(plain("POST", "/api/v1/namespaces", Body::Json(namespace)));
+    if area == "pod" {
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        operations.push(plain("POST", "/api/v1/namespaces/{{ns}}/serviceaccounts", Body::Json(account)));
+    }
+    let collections = subjects.iter().filter(|s| s.namespaced).map(|s| s.collection.clone()).collect();
+    for i in 0..count {
+        let subject = &subjects[rng.below(subjects.len())];
+        operations.push(if i == 0 { create(&mut rng, subject) } else { operation(&mut rng, subject) });
+    }
+    Program { area, operations, collections }
+}
+
+fn plain(method: &'static str, path: &str, body: Body) -> Operation {
+    Operation { method, path: path.to_owned(), query: Vec::new(), content_type: JSON, body }
+}
+
+fn operation(rng: &mut Rng, subject: &Subject) -> Operation {
+    match rng.below(100) {
+        0..14 => create(rng, subject),
+        14..30 => replace(rng, subject),
+        30..38 => merge_patch(rng, subject),
+        38..46 => strategic_patch(rng, subject),
+        46..52 => json_patch(rng, subject),
+        52..72 => apply(rng, subject),
+        72..79 if subject.status => status(rng, subject),
+        79..84 if subject.scale => scale(rng, subject),
+        84..93 => delete(rng, subject),
+        _ => read(rng, subject),
+    }
+}
+
+fn options(rng: &mut Rng, query: &mut Vec<(&'static str, String)>) {
+    if rng.chance(12) {
+        query.push(("dryRun", rng.pick(&["All", "All", "All", "all"]).to_owned()));
+    }
+    if rng.chance(35) {
+        query.push(("fieldValidation", rng.pick(&["Strict", "Strict", "Warn", "Ignore", "Never"]).to_owned()));
+    }
+}
+
+fn manager(rng: &mut Rng, query: &mut Vec<(&'static str, String)>) {
+    if rng.chance(30) {
+        query.push(("fieldManager", rng.pick(&["one", "two"]).to_owned()));
+    }
+}
+
+/// A body with some of its parts changed.
+fn changed(rng: &mut Rng, mut value: Value, percent: usize) -> Value {
+    if rng.chance(percent) {
+        for _ in 0..=rng.below(2) {
+            mutate::edit(rng, &value).apply(&mut value);
+        }
+    }
+    value
+}
+
+fn create(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let object = subject.object(rng, &name);
+    let mut object = changed(rng, object, 45);
+    if rng.chance(5) {
+        object["metadata"] = match rng.below(3) {
+            0 => json!({"generateName": "gen-"}),
+            1 => json!({"generateName": "gen-", "labels": {"app": "web"}}),
+            _ => json!({"name": name, "generateName": "gen-"}),
+        };
+    }
+    if rng.chance(6) {
+        identity(rng, &mut object);
+    }
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    manager(rng, &mut query);
+    let body = if rng.chance(4) { duplicated(&object) } else { Body::Json(object) };
+    Operation { method: "POST", path: subject.collection.clone(), query, content_type: JSON, body }
+}
+
+/// A body that is about something else than its path.
+fn identity(rng: &mut Rng, object: &mut Value) {
+    match rng.below(8) {
+        0 => object["kind"] = "Other".into(),
+        1 => object["apiVersion"] = "other/v1".into(),
+        2 => object["metadata"]["namespace"] = "elsewhere".into(),
+        3 => object["metadata"]["name"] = "Bad_Name".into(),
+        4 => object["metadata"]["name"] = "".into(),
+        5 => object["kind"] = "".into(),
+        6 => object["metadata"]["resourceVersion"] = "1".into(),
+        _ => object["apiVersion"] = "".into(),
+    }
+}
+
+/// The same field twice.
+fn duplicated(object: &Value) -> Body {
+    let text = object.to_string();
+    let twice = text.replacen("\"metadata\":{", "\"metadata\":{\"labels\":{\"dup\":\"1\"},\"labels\":{\"dup\":\"2\"},", 1);
+    Body::Text(twice)
+}
+
+fn path(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|k| (*k).to_owned()).collect()
+}
+
+fn replace(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let at = format!("{}/{name}", subject.collection);
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    manager(rng, &mut query);
+    let body = if rng.chance(65) {
+        let shape = subject.object(rng, &name);
+        let mut edits = Vec::new();
+        for _ in 0..rng.below(3) {
+            edits.push(mutate::edit(rng, &shape));
+        }
+        match rng.below(10) {
+            0 => edits.push(Edit::Set(path(&["metadata", "resourceVersion"]), format!("{{{{old-rv:{at}}}}}").into())),
+            1 | 2 => edits.push(Edit::Remove(path(&["metadata", "resourceVersion"]))),
+            3 => edits.push(Edit::Remove(path(&["metadata", "managedFields"]))),
+            4 => edits.push(Edit::Set(path(&["metadata", "managedFields"]), json!([{}]))),
+            // A part of a fresh object over the one that is there.
+            5..8 => {
+                for (key, value) in shape.as_object().into_iter().flatten() {
+                    if !matches!(key.as_str(), "metadata" | "apiVersion" | "kind") {
+                        edits.push(Edit::Set(vec![key.clone()], value.clone()));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Body::Seen { path: at.clone(), edits }
+    } else {
+        let object = subject.object(rng, &name);
+        let mut object = changed(rng, object, 40);
+        match rng.below(8) {
+            0 => object["metadata"]["resourceVersion"] = format!("{{{{rv:{at}}}}}").into(),
+            1 => object["metadata"]["uid"] = format!("{{{{uid:{at}}}}}").into(),
+            2 => identity(rng, &mut object),
+            _ => {}
+        }
+        Body::Json(object)
+    };
+    Operation { method: "PUT", path: at, query, content_type: JSON, body }
+}
+
+fn patch(subject: &Subject, name: &str, query: Vec<(&'static str, String)>, kind: &'static str, body: Value) -> Operation {
+    let path = format!("{}/{name}", subject.collection);
+    Operation { method: "PATCH", path, query, content_type: kind, body: Body::Json(body) }
+}
+
+/// A part of a fresh object, as a patch.
+fn partial(rng: &mut Rng, subject: &Subject, name: &str) -> Value {
+    let object = subject.object(rng, name);
+    let mut part = mutate::sample(rng, &object, 55);
+    if let Some(map) = part.as_object_mut() {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    mutate::nulls(rng, &mut part);
+    changed(rng, part, 25)
+}
+
+fn merge_patch(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    manager(rng, &mut query);
+    let body = partial(rng, subject, &name);
+    patch(subject, &name, query, MERGE_PATCH, body)
+}
+
+fn strategic_patch(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    let body = partial(rng, subject, &name);
+    patch(subject, &name, query, STRATEGIC_PATCH, body)
+}
+
+fn json_patch(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    let shape = subject.object(rng, &name);
+    let body = mutate::json_patch(rng, &shape);
+    patch(subject, &name, query, JSON_PATCH, body)
+}
+
+fn apply(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    if !rng.chance(3) {
+        query.push(("fieldManager", rng.pick(&["one", "one", "two", "three"]).to_owned()));
+    }
+    if rng.chance(35) {
+        query.push(("force", "true".to_owned()));
+    }
+    let object = subject.object(rng, &name);
+    let mut object = if rng.chance(50) { object } else { mutate::sample(rng, &object, 75) };
+    object["apiVersion"] = subject.api_version.as_str().into();
+    object["kind"] = subject.kind.as_str().into();
+    object["metadata"]["name"] = name.as_str().into();
+    let mut object = changed(rng, object, 20);
+    if rng.chance(4) {
+        identity(rng, &mut object);
+    }
+    let mut operation = patch(subject, &name, query, APPLY, object);
+    if subject.status && rng.chance(10) {
+        operation.path.push_str("/status");
+        operation.body = Body::Json(subject.status_object(rng, &name));
+    }
+    operation
+}
+
+fn status(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let object = subject.status_object(rng, &name);
+    let object = changed(rng, object, 20);
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    manager(rng, &mut query);
+    let at = format!("{}/{name}", subject.collection);
+    let path = format!("{at}/status");
+    let operation = match rng.below(4) {
+        0 => {
+            let edits = vec![Edit::Set(vec!["status".to_owned()], object["status"].clone())];
+            Operation { method: "PUT", path, query, content_type: JSON, body: Body::Seen { path: at, edits } }
+        }
+        1 => Operation { method: "PUT", path, query, content_type: JSON, body: Body::Json(object) },
+        2 => Operation { method: "PATCH", path, query, content_type: MERGE_PATCH, body: Body::Json(json!({"status": object["status"]})) },
+        _ if rng.chance(30) => Operation { method: "GET", path, query: Vec::new(), content_type: "", body: Body::Empty },
+        _ => Operation { method: "PATCH", path, query, content_type: STRATEGIC_PATCH, body: Body::Json(json!({"metadata": {"labels": {"via": "status"}}, "status": object["status"]})) },
+    };
+    operation
+}
+
+fn scale(rng: &mut Rng, subject: &Subject) -> Operation {
+    let name = subject.name(rng);
+    let path = format!("{}/{name}/scale", subject.collection);
+    let replicas = json!(rng.pick(&[0_i64, 1, 2, 5, -1]));
+    let mut query = Vec::new();
+    options(rng, &mut query);
+    manager(rng, &mut query);
+    let whole = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": name, "namespace": "{{ns}}"}, "spec": {"replicas": replicas}});
+    let spec = json!({"spec": {"replicas": replicas}});
+    match rng.below(5) {
+        0 => Operation { method: "GET", path, query: Vec::new(), content_type: "", body: Body::Empty },
+        1 => Operation { method: "PUT", path, query, content_type: JSON, body: Body::Json(whole) },
+        2 => Operation { method: "PATCH", path, query, content_type: MERGE_PATCH, body: Body::Json(spec) },
+        3 => {
+            query.retain(|(key, _)| *key != "fieldManager");
+            query.push(("fieldManager", "scaler".to_owned()));
+            Operation { method: "PATCH", path, query, content_type: APPLY, body: Body::Json(whole) }
+        }
+        _ => {
+            let body = json!([{"op": "replace", "path": "/spec/replicas", "value": replicas}]);
+            Operation { method: "PATCH", path, query, content_type: JSON_PATCH, body: Body::Json(body) }
+        }
+    }
+}
+
+fn delete(rng: &mut Rng, subject: &Subject) -> Operation {
+    let mut query = Vec::new();
+    if rng.chance(12) {
+        query.push(("dryRun", "All".to_owned()));
+    }
+    if subject.namespaced && rng.chance(15) {
+        if rng.chance(50) {
+            query.push(("labelSelector", rng.pick(&["app=web", "app", "!app", "app in (web,db)", "a=="]).to_owned()));
+        }
+        return Operation { method: "DELETE", path: subject.collection.clone(), query, content_type: "", body: Body::Empty };
+    }
+    let name = subject.name(rng);
+    let at = format!("{}/{name}", subject.collection);
+    let mut body = json!({});
+    if rng.chance(25) {
+        body["propagationPolicy"] = rng.pick(&["Background", "Foreground", "Orphan", "Sideways"]).into();
+    }
+    if rng.chance(25) {
+        body["preconditions"] = match rng.below(4) {
+            0 => json!({"uid": format!("{{{{uid:{at}}}}}")}),
+            1 => json!({"uid": "11111111-2222-3333-4444-555555555555"}),
+            2 => json!({"resourceVersion": format!("{{{{old-rv:{at}}}}}")}),
+            _ => json!({"resourceVersion": format!("{{{{rv:{at}}}}}")}),
+        };
+    }
+    if rng.chance(20) {
+        body["gracePeriodSeconds"] = json!(rng.pick(&[0_i64, 5, -1]));
+    }
+    let empty = body.as_object().is_some_and(serde_json::Map::is_empty);
+    if !empty {
+        body["apiVersion"] = "v1".into();
+        body["kind"] = "DeleteOptions".into();
+    }
+    let body = if empty { Body::Empty } else { Body::Json(body) };
+    let content_type = if empty { "" } else { JSON };
+    Operation { method: "DELETE", path: at, query, content_type, body }
+}
+
+fn read(rng: &mut Rng, subject: &Subject) -> Operation {
+    let mut query = Vec::new();
+    let path = match rng.below(6) {
+        0 | 1 => format!("{}/{}", subject.collection, subject.name(rng)),
+        2 if subject.namespaced => {
+            query.push(("fieldSelector", rng.pick(&["metadata.name=a", "metadata.name!=a", "metadata.name=a,metadata.namespace={{ns}}", "spec.nothing=1"]).to_owned()));
+            subject.collection.clone()
+        }
+        3 | 4 if subject.namespaced => {
+            query.push(("labelSelector", rng.pick(&["app=web", "app!=web", "app", "!app", "app in (web,db)", "app notin (web)", "a=b,app", "app=bad value", "in (", "app>3"]).to_owned()));
+            subject.collection.clone()
+        }
+        _ if subject.namespaced => subject.collection.clone(),
+        _ => format!("{}/{}", subject.collection, subject.name(rng)),
+    };
+    Operation { method: "GET", path, query, content_type: "", body: Body::Empty }
+}

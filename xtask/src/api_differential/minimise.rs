@@ -1,0 +1,128 @@
+//! The smallest program with the same difference: fewer requests, then smaller bodies.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use super::program::{Body, Program};
+use super::run::{Found, run};
+use super::sides::Sides;
+
+/// How many runs one difference may cost.
+const RUNS: usize = 250;
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+struct Minimiser<'a> {
+    sides: &'a Sides,
+    best: Program,
+    found: Found,
+    left: usize,
+}
+
+pub(crate) async fn minimise(program: Program, found: Found, sides: &Sides) -> Found {
+    let mut minimiser = Minimiser { sides, best: program, found, left: RUNS };
+    minimiser.drop_operations().await;
+    minimiser.drop_options().await;
+    minimiser.shrink_bodies().await;
+    minimiser.found
+}
+
+impl Minimiser<'_> {
+    /// Keeps the program if it still shows the same.
+    async fn try_it(&mut self, candidate: Program) -> bool {
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let run = run(&candidate, self.sides, &format!("m{number}")).await;
+        match run.difference {
+            Some(found) if found.difference.signature == self.found.difference.signature => {
+                self.best = candidate;
+                self.found = found;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    async fn drop_operations(&mut self) {
+        let mut shorter = self.best.clone();
+        shorter.operations.truncate(self.found.at + 1);
+        if self.found.at < self.best.operations.len() {
+            shorter.collections.clear();
+        }
+        if !self.try_it(shorter).await {
+            return;
+        }
+        // The first makes the namespace; the last is the one that differs, unless it is the final state.
+        let mut at = self.best.operations.len();
+        while at > 1 {
+            at -= 1;
+            if at < self.best.operations.len() {
+                let mut without = self.best.clone();
+                without.operations.remove(at);
+                self.try_it(without).await;
+            }
+        }
+    }
+
+    async fn drop_options(&mut self) {
+        for i in 0..self.best.operations.len() {
+            for q in (0..self.best.operations[i].query.len()).rev() {
+                let mut without = self.best.clone();
+                without.operations[i].query.remove(q);
+                self.try_it(without).await;
+            }
+            if let Body::Seen { edits, .. } = &self.best.operations[i].body {
+                for e in (0..edits.len()).rev() {
+                    let mut without = self.best.clone();
+                    if let Body::Seen { edits, .. } = &mut without.operations[i].body {
+                        edits.remove(e);
+                    }
+                    self.try_it(without).await;
+                }
+            }
+        }
+    }
+
+    async fn shrink_bodies(&mut self) {
+        for i in (1..self.best.operations.len()).rev() {
+            let mut path = Vec::new();
+            Box::pin(self.shrink(i, &mut path)).await;
+        }
+    }
+
+    /// Removes what is below a place, children first by whole subtrees.
+    async fn shrink(&mut self, operation: usize, path: &mut Vec<String>) {
+        let Body::Json(body) = &self.best.operations[operation].body else { return };
+        let keys: Vec<String> = match pointer(body, path) {
+            Some(Value::Object(map)) => map.keys().cloned().collect(),
+            Some(Value::Array(list)) => (0..list.len()).rev().map(|i| i.to_string()).collect(),
+            _ => return,
+        };
+        for key in keys {
+            path.push(key);
+            if !matches!(path.join(".").as_str(), "apiVersion" | "kind" | "metadata" | "metadata.name") {
+                let mut without = self.best.clone();
+                if let Body::Json(body) = &mut without.operations[operation].body {
+                    super::program::Edit::Remove(path.clone()).apply(body);
+                }
+                if self.try_it(without).await {
+                    path.pop();
+                    continue;
+                }
+            }
+            Box::pin(self.shrink(operation, path)).await;
+            path.pop();
+        }
+    }
+}
+
+fn pointer<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |v, key| match v {
+        Value::Array(list) => list.get(key.parse::<usize>().ok()?),
+        other => other.get(key),
+    })
+}

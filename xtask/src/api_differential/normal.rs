@@ -1,0 +1,193 @@
+//! What differs between any two servers (uids, versions, times, addresses, generated names), as tokens: the same text is
+//! the same token, in the order in which a server first says it.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+#[derive(Default)]
+pub(crate) struct Tokens {
+    known: HashMap<(&'static str, String), String>,
+    names: Vec<(String, String)>,
+    versions: Vec<String>,
+}
+
+impl Tokens {
+    fn of(&mut self, class: &'static str, text: &str) -> String {
+        let next = self.known.keys().filter(|(c, _)| *c == class).count() + 1;
+        self.known.entry((class, text.to_owned())).or_insert_with(|| format!("<{class} {next}>")).clone()
+    }
+
+    /// The answer's body with tokens.
+    pub(crate) fn value(&mut self, mut value: Value) -> Value {
+        self.collect_names(&value);
+        self.walk(&mut value, "", true);
+        value
+    }
+
+    fn collect_names(&mut self, value: &Value) {
+        match value {
+            Value::Object(map) => {
+                let name = value["metadata"]["name"].as_str();
+                let prefix = value["metadata"]["generateName"].as_str();
+                if let (Some(name), Some(prefix)) = (name, prefix)
+                    && name.strip_prefix(prefix).is_some_and(|rest| rest.len() == 5)
+                    && !self.names.iter().any(|(known, _)| known == name)
+                {
+                    let token = self.of("generated name", name);
+                    self.names.push((name.to_owned(), token));
+                }
+                map.values().for_each(|v| self.collect_names(v));
+            }
+            Value::Array(list) => list.iter().for_each(|v| self.collect_names(v)),
+            _ => {}
+        }
+    }
+
+    fn walk(&mut self, value: &mut Value, key: &str, root: bool) {
+        match value {
+            Value::Object(map) => {
+                // A list's own version is that of the whole store, which other programs change.
+                let list = root && map.contains_key("items");
+                for (k, v) in map.iter_mut() {
+                    if list && k == "metadata" {
+                        if let Some(version) = v.get_mut("resourceVersion") {
+                            *version = "<version of the list>".into();
+                        }
+                    }
+                    self.walk(v, k, false);
+                    if k == "managedFields" {
+                        sort_managers(v);
+                    }
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|v| self.walk(v, key, false)),
+            Value::Number(n) => {
+                let port = n.as_u64().filter(|n| (30_000..32_768).contains(n));
+                if matches!(key, "nodePort" | "healthCheckNodePort")
+                    && let Some(port) = port
+                {
+                    *value = self.of("node port", &port.to_string()).into();
+                }
+            }
+            Value::String(text) => {
+                if key == "resourceVersion" && text.len() > 1 && text.bytes().all(|b| b.is_ascii_digit()) {
+                    if !self.versions.contains(text) {
+                        self.versions.push(text.clone());
+                    }
+                    *text = self.of("version", text);
+                } else {
+                    *text = self.text(text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A text with tokens for whatever is known or looks like it.
+    pub(crate) fn text(&mut self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for (name, token) in &self.names {
+            if out.contains(name.as_str()) {
+                out = out.replace(name.as_str(), token);
+            }
+        }
+        if out.contains("esourceVersion") || out.contains("recondition") {
+            for version in self.versions.clone() {
+                let token = self.of("version", &version);
+                out = replace_words(&out, |word| (word == version).then(|| token.clone()));
+            }
+        }
+        replace_words(&out, |word| {
+            if is_uid(word) {
+                Some(self.of("uid", word))
+            } else if is_time(word) {
+                Some("<time>".to_owned())
+            } else if word.starts_with("10.") && word.split('.').count() == 4 {
+                Some(self.of("address", word))
+            } else {
+                None
+            }
+        })
+    }
+}
+
+/// The times in the entries order them, and two servers never do the same thing in the same second.
+fn sort_managers(entries: &mut Value) {
+    if let Some(entries) = entries.as_array_mut() {
+        entries.sort_by_key(|e| {
+            ["operation", "manager", "apiVersion", "subresource"].map(|k| e[k].as_str().unwrap_or_default().to_owned())
+        });
+    }
+}
+
+/// Replaces runs of the characters that uids, times, versions and addresses are made of.
+fn replace_words(text: &str, mut with: impl FnMut(&str) -> Option<String>) -> String {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '.');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(part) {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let end = from.find(|c| !part(c)).unwrap_or(from.len());
+        let (word, after) = from.split_at(end);
+        let (core, tail) = match word.trim_end_matches([':', '.']) {
+            "" => (word, ""),
+            core => word.split_at(core.len()),
+        };
+        match with(core) {
+            Some(token) => out.push_str(&token),
+            None => out.push_str(core),
+        }
+        out.push_str(tail);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn is_uid(word: &str) -> bool {
+    word.len() == 36
+        && word.char_indices().all(|(i, c)| match i {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}
+
+/// Times that a server made: those that programs write are of 2020.
+fn is_time(word: &str) -> bool {
+    word.len() >= 20
+        && word.ends_with('Z')
+        && word.as_bytes()[4] == b'-'
+        && word.as_bytes()[10] == b'T'
+        && word[..4].parse::<u32>().is_ok_and(|year| (2024..2100).contains(&year))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Tokens;
+
+    #[test]
+    fn the_same_text_is_the_same_token() {
+        let mut tokens = Tokens::default();
+        let uid = "0e984725-c51c-4bf4-9960-e1c80e27aba0";
+        let value = tokens.value(json!({
+            "metadata": {"uid": uid, "name": "a-x7k2p", "generateName": "a-", "resourceVersion": "417",
+                "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7"], "renewTime": "2020-01-01T00:00:00Z"},
+            "message": format!("UID in precondition: {uid}, resourceVersion 417: \"a-x7k2p\""),
+        }));
+        assert_eq!(
+            value,
+            json!({
+                "metadata": {"uid": "<uid 1>", "name": "<generated name 1>", "generateName": "a-",
+                    "resourceVersion": "<version 1>", "creationTimestamp": "<time>"},
+                "spec": {"clusterIP": "<address 1>", "clusterIPs": ["<address 1>"],
+                    "renewTime": "2020-01-01T00:00:00Z"},
+                "message": "UID in precondition: <uid 1>, resourceVersion <version 1>: \"<generated name 1>\"",
+            })
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Runs one program on both servers, and compares after each request.
+
+use serde_json::{Value, json};
+
+use super::compare::{self, Difference};
+use super::normal::Tokens;
+use super::program::{Body, Memory, Operation, Program, Request};
+use super::sides::{Answer, Side, Sides};
+
+/// How a program ended.
+pub(crate) struct Run {
+    pub(crate) requests: usize,
+    /// The first difference that counts, else the first of a message's text.
+    pub(crate) difference: Option<Found>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) difference: Difference,
+    /// The operation, or the number of operations for the final state.
+    pub(crate) at: usize,
+    /// What the real server was asked, request by request.
+    pub(crate) transcript: Vec<Request>,
+}
+
+struct Half<'a> {
+    side: &'a Side,
+    memory: Memory,
+    tokens: Tokens,
+}
+
+impl<'a> Half<'a> {
+    fn new(side: &'a Side, namespace: &str) -> Self {
+        Self { side, memory: Memory::new(namespace), tokens: Tokens::default() }
+    }
+
+    async fn ask(&mut self, operation: &Operation) -> (Request, Answer) {
+        let request = self.memory.resolve(operation);
+        let mut answer = self.side.send(&request).await;
+        self.memory.keep(operation, &answer.body);
+        answer.body = self.tokens.value(std::mem::take(&mut answer.body));
+        for warning in &mut answer.warnings {
+            *warning = self.tokens.text(warning);
+        }
+        answer.warnings.sort();
+        (request, answer)
+    }
+}
+
+pub(crate) async fn run(program: &Program, sides: &Sides, namespace: &str) -> Run {
+    let mut real = Half::new(&sides.real, namespace);
+    let mut ours = Half::new(&sides.ours, namespace);
+    let mut transcript = Vec::new();
+    let mut weaker: Option<Found> = None;
+    let reads = program.collections.iter().map(|path| Operation {
+        method: "GET",
+        path: path.clone(),
+        query: Vec::new(),
+        content_type: "",
+        body: Body::Empty,
+    });
+    let operations: Vec<Operation> = program.operations.iter().cloned().chain(reads).collect();
+    let mut requests = 0;
+    for (at, operation) in operations.iter().enumerate() {
+        let ((request, a), (_, b)) = tokio::join!(real.ask(operation), ours.ask(operation));
+        requests += 1;
+        transcript.push(request);
+        let end = at >= program.operations.len();
+        let what = if end { "final state".to_owned() } else { name(operation) };
+        let difference = match (end, compare::answers(&what, &a, &b)) {
+            // Names that the servers made order a list differently.
+            (true, Some(_)) if a.is_success() && b.is_success() => {
+                compare::values(&what, &sorted(&a.body), &sorted(&b.body))
+            }
+            (_, found) => found,
+        };
+        if let Some(difference) = difference {
+            let text_only = difference.text_only;
+            let found = Found { difference, at, transcript: transcript.clone() };
+            if !text_only {
+                return Run { requests, difference: Some(found) };
+            }
+            weaker.get_or_insert(found);
+        }
+    }
+    Run { requests, difference: weaker }
+}
+
+fn sorted(list: &Value) -> Value {
+    let mut items = list["items"].as_array().cloned().unwrap_or_default();
+    items.sort_by_cached_key(|item| {
+        let mut item = item.clone();
+        let name = item["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if name.starts_with('<') {
+            item["metadata"] = json!({});
+        }
+        (name, item.to_string())
+    });
+    Value::Array(items)
+}
+
+/// The kind of request, for signatures: method, resource and the form of the body.
+fn name(operation: &Operation) -> String {
+    let parts: Vec<&str> = operation.path.split('/').collect();
+    let namespaced = parts.iter().position(|p| *p == "{{ns}}" && parts.len() > 5);
+    let from = namespaced.map_or(if parts.get(1) == Some(&"api") { 3 } else { 4 }, |at| at + 1);
+    let resource = parts.get(from).copied().unwrap_or_default();
+    let resource = if resource.starts_with("thing") { "things" } else { resource };
+    let subresource = parts.get(from + 2).map(|s| format!("/{s}")).unwrap_or_default();
+    let form = match operation.content_type {
+        "application/json-patch+json" => " json",
+        "application/merge-patch+json" => " merge",
+        "application/strategic-merge-patch+json" => " strategic",
+        "application/apply-patch+yaml" => " apply",
+        _ => "",
+    };
+    format!("{}{form} {resource}{subresource}", operation.method)
+}

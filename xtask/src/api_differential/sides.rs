@@ -1,0 +1,83 @@
+//! The two servers, behind the same client.
+
+use anyhow::Context as _;
+use gitops_engine_testkit::Cluster;
+use gitops_engine_testkit::control_plane::{ControlPlane, ControlPlaneUser};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+use super::program::Request;
+
+/// How many changes of a kind the in-process server remembers: more than a run makes.
+const HISTORY: usize = 1_000_000;
+
+pub(crate) struct Sides {
+    pub(crate) real: Side,
+    pub(crate) ours: Side,
+    _plane: ControlPlane,
+}
+
+pub(crate) struct Side {
+    client: kube::Client,
+}
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn is_success(&self) -> bool {
+        self.code < 300
+    }
+}
+
+impl Sides {
+    pub(crate) async fn start(seed: u64) -> anyhow::Result<Self> {
+        let plane = ControlPlane::builder()
+            .binaries(crate::control_plane::binaries()?)
+            .api_server_only()
+            .start()
+            .await
+            .context("cannot start a control plane")?;
+        let real = Side { client: plane.client(ControlPlaneUser::Admin).await? };
+        let now = std::time::SystemTime::now();
+        let cluster = Cluster::builder().seed(seed).start_at(now).history(HISTORY).without_controllers().build();
+        let ours = Side { client: cluster.client() };
+        Ok(Self { real, ours, _plane: plane })
+    }
+}
+
+impl Side {
+    /// Sends a request. That there is no answer at all is an answer too: it differs from every other.
+    pub(crate) async fn send(&self, request: &Request) -> Answer {
+        match self.try_send(request).await {
+            Ok(answer) => answer,
+            Err(error) => Answer { code: 999, warnings: Vec::new(), body: Value::from(format!("{error:#}")) },
+        }
+    }
+
+    async fn try_send(&self, request: &Request) -> anyhow::Result<Answer> {
+        let mut builder = http::Request::builder()
+            .method(request.method)
+            .uri(&request.uri)
+            .header("accept", "application/json")
+            .header("user-agent", "differential/1.0");
+        if !request.content_type.is_empty() {
+            builder = builder.header("content-type", request.content_type);
+        }
+        let request = builder.body(kube::client::Body::from(request.body.clone().into_bytes()))?;
+        let (parts, body) = self.client.send(request).await?.into_parts();
+        let bytes = body.collect().await?.to_bytes();
+        let warnings = parts.headers.get_all("warning").iter();
+        Ok(Answer {
+            code: parts.status.as_u16(),
+            warnings: warnings.map(|w| String::from_utf8_lossy(w.as_bytes()).into_owned()).collect(),
+            body: serde_json::from_slice(&bytes)
+                .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned())),
+        })
+    }
+}
