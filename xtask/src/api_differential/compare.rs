@@ -23,7 +23,9 @@ pub(crate) fn answers(what: &str, real: &Answer, ours: &Answer) -> Option<Differ
         return errors(what, real, ours);
     }
     if real.warnings != ours.warnings {
-        let signature = format!("{what}: warnings {:?}, ours {:?}", general_all(&real.warnings), general_all(&ours.warnings));
+        let what = what.split_once(' ').map_or(what, |(_, resource)| resource);
+        let signature =
+            format!("{what}: warnings {:?}, ours {:?}", general_all(&real.warnings), general_all(&ours.warnings));
         let details = format!("  real warnings: {:#?}\n  our warnings:  {:#?}\n", real.warnings, ours.warnings);
         return Some(Difference { signature, text_only: false, details });
     }
@@ -93,7 +95,11 @@ fn errors(what: &str, real: &Answer, ours: &Answer) -> Option<Difference> {
         let (only_real, only_ours) = (a.without(&b), b.without(&a));
         format!("{what}: {} {}, ours {} {}", a.head, only_real, b.head, only_ours)
     } else if same_but_causes(real, ours) {
-        format!("{what}: message {:?}, ours {:?}", general(text(&real.body["message"])), general(text(&ours.body["message"])))
+        format!(
+            "{what}: message {:?}, ours {:?}",
+            general(text(&real.body["message"])),
+            general(text(&ours.body["message"]))
+        )
     } else {
         format!("{what}: details of {}", a.head)
     };
@@ -118,8 +124,7 @@ fn same_but_causes(real: &Answer, ours: &Answer) -> bool {
 /// Go lists what it finds in a map in any order: the same parts of a message in another order are the same message.
 fn same_words(a: &Value, b: &Value) -> bool {
     let words = |v: &Value| {
-        let mut words: Vec<String> =
-            text(v).split([',', '[', ']', ' ', '\n', '(', ')']).map(str::to_owned).collect();
+        let mut words: Vec<String> = text(v).split([',', '[', ']', ' ', '\n', '(', ')']).map(str::to_owned).collect();
         words.sort_unstable();
         words
     };
@@ -162,7 +167,8 @@ fn shown(answer: &Answer) -> String {
     if answer.is_success() {
         return format!("{} {}", answer.code, cut(&answer.body.to_string(), 400));
     }
-    let mut out = format!("{} {} {}", answer.code, text(&answer.body["reason"]), cut(text(&answer.body["message"]), 1200));
+    let mut out =
+        format!("{} {} {}", answer.code, text(&answer.body["reason"]), cut(text(&answer.body["message"]), 1200));
     match answer.body["details"].as_object() {
         Some(details) => {
             let _infallible = write!(out, "\n        {}", cut(&Value::Object(details.clone()).to_string(), 1500));
@@ -181,7 +187,7 @@ fn cut(text: &str, limit: usize) -> String {
 }
 
 fn general_all(texts: &[String]) -> Vec<String> {
-    let mut texts: Vec<String> = texts.iter().map(|t| general(t)).collect();
+    let mut texts: Vec<String> = texts.iter().map(|t| general(&t.replace(['"', '\\'], "'"))).collect();
     texts.dedup();
     texts
 }

@@ -90,7 +90,8 @@ async fn all(settings: Settings<'_>) -> anyhow::Result<Tally> {
         let to = end.min(from + PER_PLANE);
         let began = Instant::now();
         let sides = Arc::new(Sides::start(settings.seed).await?);
-        let pool: Arc<[Definition]> = generate::definitions(settings.seed, POOL).into();
+        let needed = if settings.only.is_none_or(|only| only == "custom") { POOL } else { 0 };
+        let pool: Arc<[Definition]> = generate::definitions(settings.seed, needed).into();
         establish(&sides, &pool).await?;
         eprintln!("programs {from} to {}: both servers ready after {:.1} s", to - 1, began.elapsed().as_secs_f64());
         let began = Instant::now();
@@ -179,7 +180,13 @@ async fn clean(program: &Program, sides: &Sides, namespace: &str) {
 /// Creates the pool on both servers, and waits until both serve it.
 async fn establish(sides: &Sides, pool: &[Definition]) -> anyhow::Result<()> {
     let memory = Memory::new("default");
-    let operation = |method, path: String, body| Operation { method, path, query: Vec::new(), content_type: "application/json", body };
+    let operation = |method, path: String, body| Operation {
+        method,
+        path,
+        query: Vec::new(),
+        content_type: "application/json",
+        body,
+    };
     for definition in pool {
         let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions".to_owned();
         let request = memory.resolve(&operation("POST", path, Body::Json(definition.manifest.clone())));

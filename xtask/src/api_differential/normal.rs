@@ -50,10 +50,11 @@ impl Tokens {
                 // A list's own version is that of the whole store, which other programs change.
                 let list = root && map.contains_key("items");
                 for (k, v) in map.iter_mut() {
-                    if list && k == "metadata" {
-                        if let Some(version) = v.get_mut("resourceVersion") {
-                            *version = "<version of the list>".into();
-                        }
+                    if list
+                        && k == "metadata"
+                        && let Some(version) = v.get_mut("resourceVersion")
+                    {
+                        *version = "<version of the list>".into();
                     }
                     self.walk(v, k, false);
                     if k == "managedFields" {
@@ -177,8 +178,9 @@ mod tests {
             "metadata": {"uid": uid, "name": "a-x7k2p", "generateName": "a-", "resourceVersion": "417",
                 "creationTimestamp": "2026-01-01T00:00:00Z"},
             "spec": {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7"], "renewTime": "2020-01-01T00:00:00Z"},
-            "message": format!("UID in precondition: {uid}, resourceVersion 417: \"a-x7k2p\""),
         }));
+        let message = tokens.text(&format!("UID in precondition: {uid}, resourceVersion 417: \"a-x7k2p\""));
+        assert_eq!(message, "UID in precondition: <uid 1>, resourceVersion <version 1>: \"<generated name 1>\"");
         assert_eq!(
             value,
             json!({
@@ -186,7 +188,6 @@ mod tests {
                     "resourceVersion": "<version 1>", "creationTimestamp": "<time>"},
                 "spec": {"clusterIP": "<address 1>", "clusterIPs": ["<address 1>"],
                     "renewTime": "2020-01-01T00:00:00Z"},
-                "message": "UID in precondition: <uid 1>, resourceVersion <version 1>: \"<generated name 1>\"",
             })
         );
     }

@@ -29,7 +29,10 @@ pub(crate) enum Body {
     /// Sent as it is: for what is not JSON, or not quite.
     Text(String),
     /// The object as it was last seen at a path, edited.
-    Seen { path: String, edits: Vec<Edit> },
+    Seen {
+        path: String,
+        edits: Vec<Edit>,
+    },
 }
 
 #[derive(Clone, Debug)]

@@ -287,7 +287,8 @@ fn followers(state: &State, key: &ObjectKey, before: Option<&Stored>, after: Opt
 
 fn look(state: &mut State, settings: &Settings, key: &ObjectKey, now: Now) {
     // Without controllers there are still those that run inside an API server.
-    if !settings.controllers && !(&*key.gr.group == "apiextensions.k8s.io" && key.namespace().is_empty()) {
+    let inside = &*key.gr.group == "apiextensions.k8s.io";
+    if !settings.controllers && !inside {
         return;
     }
     let Some(object) = state.store.at(key).cloned() else {

@@ -116,9 +116,7 @@ pub(crate) fn delete(
         Propagation::Background => {}
     }
     let cleanup = crate::controllers::CRD_CLEANUP;
-    if resource.is("apiextensions.k8s.io", "customresourcedefinitions")
-        && !finalizers.iter().any(|f| f == cleanup)
-    {
+    if resource.is("apiextensions.k8s.io", "customresourcedefinitions") && !finalizers.iter().any(|f| f == cleanup) {
         finalizers.push(cleanup.into());
     }
     let grace = grace_of(state, &target, &before, delete.grace);

@@ -119,7 +119,11 @@ fn config_map(r: &mut Rng) -> Value {
 
 fn secret(r: &mut Rng) -> Value {
     Fields::new(r, json!({}))
-        .maybe(60, "data", |r| if r.chance(50) { json!({"password": "c2VjcmV0"}) } else { json!({"a": "YQ==", "b": ""}) })
+        .maybe(
+            60,
+            "data",
+            |r| if r.chance(50) { json!({"password": "c2VjcmV0"}) } else { json!({"a": "YQ==", "b": ""}) },
+        )
         .maybe(30, "stringData", |r| if r.chance(50) { json!({"password": "other"}) } else { json!({"c": "plain"}) })
         .maybe(40, "type", |r| match r.below(4) {
             0 => "example.com/own".into(),
@@ -134,7 +138,9 @@ fn secret(r: &mut Rng) -> Value {
 fn service_account(r: &mut Rng) -> Value {
     Fields::new(r, json!({}))
         .maybe(40, "automountServiceAccountToken", |r| r.chance(50).into())
-        .maybe(30, "imagePullSecrets", |r| if r.chance(50) { json!([{"name": "pull"}]) } else { json!([{"name": "a"}, {"name": "b"}]) })
+        .maybe(30, "imagePullSecrets", |r| {
+            if r.chance(50) { json!([{"name": "pull"}]) } else { json!([{"name": "a"}, {"name": "b"}]) }
+        })
         .maybe(20, "secrets", |_| json!([{"name": "token"}]))
         .done()
 }
@@ -143,7 +149,9 @@ fn service(r: &mut Rng) -> Value {
     let ports = match r.below(4) {
         0 => json!([{"port": 80}]),
         1 => json!([{"name": "http", "port": 80, "targetPort": "web"}]),
-        2 => json!([{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}, {"name": "dns", "port": 53, "protocol": "UDP"}]),
+        2 => {
+            json!([{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}, {"name": "dns", "port": 53, "protocol": "UDP"}])
+        }
         _ => json!([{"name": "grpc", "port": 9000, "appProtocol": "kubernetes.io/h2c"}]),
     };
     let spec = Fields::new(r, json!({"ports": ports}))
@@ -204,7 +212,9 @@ fn env(r: &mut Rng) -> Value {
         0 => json!([{"name": "A", "value": "1"}]),
         1 => json!([{"name": "A", "value": "1"}, {"name": "B"}]),
         2 => json!([{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
-        _ => json!([{"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": true}}}, {"name": "M", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}}]),
+        _ => {
+            json!([{"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": true}}}, {"name": "M", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}}])
+        }
     }
 }
 
@@ -352,7 +362,13 @@ fn stateful_set(r: &mut Rng) -> Value {
 fn daemon_set(r: &mut Rng) -> Value {
     let (selector, template) = (selector(r), template(r, None));
     let spec = Fields::new(r, json!({"selector": selector, "template": template}))
-        .maybe(25, "updateStrategy", |r| if r.chance(50) { json!({"type": "OnDelete"}) } else { json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "20%"}}) })
+        .maybe(25, "updateStrategy", |r| {
+            if r.chance(50) {
+                json!({"type": "OnDelete"})
+            } else {
+                json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "20%"}})
+            }
+        })
         .maybe(15, "minReadySeconds", |r| json!(r.below(10)))
         .done();
     json!({"spec": spec})
@@ -404,13 +420,19 @@ fn replicas_status(r: &mut Rng) -> Value {
 }
 
 fn daemon_set_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({"currentNumberScheduled": 1, "desiredNumberScheduled": 1, "numberMisscheduled": 0, "numberReady": 1}))
-        .maybe(40, "observedGeneration", |_| json!(1))
-        .done()
+    Fields::new(
+        r,
+        json!({"currentNumberScheduled": 1, "desiredNumberScheduled": 1, "numberMisscheduled": 0, "numberReady": 1}),
+    )
+    .maybe(40, "observedGeneration", |_| json!(1))
+    .done()
 }
 
 fn job_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({})).maybe(60, "active", |_| json!(1)).maybe(50, "startTime", |_| "2020-01-01T00:00:00Z".into()).done()
+    Fields::new(r, json!({}))
+        .maybe(60, "active", |_| json!(1))
+        .maybe(50, "startTime", |_| "2020-01-01T00:00:00Z".into())
+        .done()
 }
 
 fn cron_job_status(r: &mut Rng) -> Value {
@@ -505,15 +527,20 @@ fn hpa(r: &mut Rng) -> Value {
 }
 
 fn hpa_v1(r: &mut Rng) -> Value {
-    let spec = Fields::new(r, json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 10}))
-        .maybe(60, "minReplicas", |r| json!(1 + r.below(5)))
-        .maybe(50, "targetCPUUtilizationPercentage", |r| json!(10 + r.below(90)))
-        .done();
+    let spec = Fields::new(
+        r,
+        json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 10}),
+    )
+    .maybe(60, "minReplicas", |r| json!(1 + r.below(5)))
+    .maybe(50, "targetCPUUtilizationPercentage", |r| json!(10 + r.below(90)))
+    .done();
     json!({"spec": spec})
 }
 
 fn hpa_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({"currentReplicas": 1, "desiredReplicas": 2})).maybe(30, "observedGeneration", |_| json!(1)).done()
+    Fields::new(r, json!({"currentReplicas": 1, "desiredReplicas": 2}))
+        .maybe(30, "observedGeneration", |_| json!(1))
+        .done()
 }
 
 fn pdb(r: &mut Rng) -> Value {
@@ -537,7 +564,9 @@ fn pdb_status(_: &mut Rng) -> Value {
 fn rules(r: &mut Rng) -> Value {
     match r.below(3) {
         0 => json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]),
-        1 => json!([{"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["web"], "verbs": ["*"]}, {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
+        1 => {
+            json!([{"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["web"], "verbs": ["*"]}, {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}])
+        }
         _ => json!([]),
     }
 }
@@ -549,7 +578,9 @@ fn role(r: &mut Rng) -> Value {
 fn cluster_role(r: &mut Rng) -> Value {
     match r.below(4) {
         0 => json!({"rules": [{"nonResourceURLs": ["/healthz"], "verbs": ["get"]}]}),
-        1 => json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"none.example/never": "true"}}]}, "rules": []}),
+        1 => {
+            json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"none.example/never": "true"}}]}, "rules": []})
+        }
         _ => json!({"rules": rules(r)}),
     }
 }
@@ -565,12 +596,16 @@ fn subjects(r: &mut Rng) -> Value {
 fn role_binding(r: &mut Rng) -> Value {
     let kind = r.pick(&["Role", "ClusterRole"]);
     let role = r.pick(&["view", "edit"]);
-    Fields::new(r, json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role}})).maybe(85, "subjects", subjects).done()
+    Fields::new(r, json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role}}))
+        .maybe(85, "subjects", subjects)
+        .done()
 }
 
 fn cluster_role_binding(r: &mut Rng) -> Value {
     let role = r.pick(&["view", "edit"]);
-    Fields::new(r, json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}})).maybe(85, "subjects", subjects).done()
+    Fields::new(r, json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}}))
+        .maybe(85, "subjects", subjects)
+        .done()
 }
 
 fn namespace_status(r: &mut Rng) -> Value {
@@ -619,9 +654,13 @@ fn webhooks(r: &mut Rng) -> Value {
 
 fn limit_range(r: &mut Rng) -> Value {
     match r.below(3) {
-        0 => json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "500m"}, "defaultRequest": {"cpu": "100m"}}]}}),
+        0 => {
+            json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "500m"}, "defaultRequest": {"cpu": "100m"}}]}})
+        }
         1 => json!({"spec": {"limits": [{"type": "Pod", "max": {"memory": "1Gi"}}]}}),
-        _ => json!({"spec": {"limits": [{"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}, "max": {"storage": "10Gi"}}]}}),
+        _ => {
+            json!({"spec": {"limits": [{"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}, "max": {"storage": "10Gi"}}]}})
+        }
     }
 }
 
@@ -647,7 +686,9 @@ fn endpoints(r: &mut Rng) -> Value {
 
 fn endpoint_slice(r: &mut Rng) -> Value {
     Fields::new(r, json!({"addressType": "IPv4", "endpoints": [{"addresses": ["192.0.2.1"]}]}))
-        .maybe(70, "ports", |r| if r.chance(50) { json!([{"name": "http", "port": 80}]) } else { json!([{"port": 80, "protocol": "TCP"}]) })
+        .maybe(70, "ports", |r| {
+            if r.chance(50) { json!([{"name": "http", "port": 80}]) } else { json!([{"port": 80, "protocol": "TCP"}]) }
+        })
         .done()
 }
 

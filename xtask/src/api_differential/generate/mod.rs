@@ -60,7 +60,6 @@ impl Subject {
         }
     }
 
-
     /// Names are few, so that operations meet. Those of cluster-scoped objects are the program's own.
     fn name(&self, rng: &mut Rng) -> String {
         let name = rng.pick(&["a", "a", "a", "b"]);
@@ -220,7 +219,8 @@ fn identity(rng: &mut Rng, object: &mut Value) {
 /// The same field twice.
 fn duplicated(object: &Value) -> Body {
     let text = object.to_string();
-    let twice = text.replacen("\"metadata\":{", "\"metadata\":{\"labels\":{\"dup\":\"1\"},\"labels\":{\"dup\":\"2\"},", 1);
+    let twice =
+        text.replacen("\"metadata\":{", "\"metadata\":{\"labels\":{\"dup\":\"1\"},\"labels\":{\"dup\":\"2\"},", 1);
     Body::Text(twice)
 }
 
@@ -270,7 +270,13 @@ fn replace(rng: &mut Rng, subject: &Subject) -> Operation {
     Operation { method: "PUT", path: at, query, content_type: JSON, body }
 }
 
-fn patch(subject: &Subject, name: &str, query: Vec<(&'static str, String)>, kind: &'static str, body: Value) -> Operation {
+fn patch(
+    subject: &Subject,
+    name: &str,
+    query: Vec<(&'static str, String)>,
+    kind: &'static str,
+    body: Value,
+) -> Operation {
     let path = format!("{}/{name}", subject.collection);
     Operation { method: "PATCH", path, query, content_type: kind, body: Body::Json(body) }
 }
@@ -349,17 +355,30 @@ fn status(rng: &mut Rng, subject: &Subject) -> Operation {
     manager(rng, &mut query);
     let at = format!("{}/{name}", subject.collection);
     let path = format!("{at}/status");
-    let operation = match rng.below(4) {
+    match rng.below(4) {
         0 => {
             let edits = vec![Edit::Set(vec!["status".to_owned()], object["status"].clone())];
             Operation { method: "PUT", path, query, content_type: JSON, body: Body::Seen { path: at, edits } }
         }
         1 => Operation { method: "PUT", path, query, content_type: JSON, body: Body::Json(object) },
-        2 => Operation { method: "PATCH", path, query, content_type: MERGE_PATCH, body: Body::Json(json!({"status": object["status"]})) },
-        _ if rng.chance(30) => Operation { method: "GET", path, query: Vec::new(), content_type: "", body: Body::Empty },
-        _ => Operation { method: "PATCH", path, query, content_type: STRATEGIC_PATCH, body: Body::Json(json!({"metadata": {"labels": {"via": "status"}}, "status": object["status"]})) },
-    };
-    operation
+        2 => Operation {
+            method: "PATCH",
+            path,
+            query,
+            content_type: MERGE_PATCH,
+            body: Body::Json(json!({"status": object["status"]})),
+        },
+        _ if rng.chance(30) => {
+            Operation { method: "GET", path, query: Vec::new(), content_type: "", body: Body::Empty }
+        }
+        _ => Operation {
+            method: "PATCH",
+            path,
+            query,
+            content_type: STRATEGIC_PATCH,
+            body: Body::Json(json!({"metadata": {"labels": {"via": "status"}}, "status": object["status"]})),
+        },
+    }
 }
 
 fn scale(rng: &mut Rng, subject: &Subject) -> Operation {
@@ -396,7 +415,13 @@ fn delete(rng: &mut Rng, subject: &Subject) -> Operation {
         if rng.chance(50) {
             query.push(("labelSelector", rng.pick(&["app=web", "app", "!app", "app in (web,db)", "a=="]).to_owned()));
         }
-        return Operation { method: "DELETE", path: subject.collection.clone(), query, content_type: "", body: Body::Empty };
+        return Operation {
+            method: "DELETE",
+            path: subject.collection.clone(),
+            query,
+            content_type: "",
+            body: Body::Empty,
+        };
     }
     let name = subject.name(rng);
     let at = format!("{}/{name}", subject.collection);
@@ -430,11 +455,35 @@ fn read(rng: &mut Rng, subject: &Subject) -> Operation {
     let path = match rng.below(6) {
         0 | 1 => format!("{}/{}", subject.collection, subject.name(rng)),
         2 if subject.namespaced => {
-            query.push(("fieldSelector", rng.pick(&["metadata.name=a", "metadata.name!=a", "metadata.name=a,metadata.namespace={{ns}}", "spec.nothing=1"]).to_owned()));
+            query.push((
+                "fieldSelector",
+                rng.pick(&[
+                    "metadata.name=a",
+                    "metadata.name!=a",
+                    "metadata.name=a,metadata.namespace={{ns}}",
+                    "spec.nothing=1",
+                ])
+                .to_owned(),
+            ));
             subject.collection.clone()
         }
         3 | 4 if subject.namespaced => {
-            query.push(("labelSelector", rng.pick(&["app=web", "app!=web", "app", "!app", "app in (web,db)", "app notin (web)", "a=b,app", "app=bad value", "in (", "app>3"]).to_owned()));
+            query.push((
+                "labelSelector",
+                rng.pick(&[
+                    "app=web",
+                    "app!=web",
+                    "app",
+                    "!app",
+                    "app in (web,db)",
+                    "app notin (web)",
+                    "a=b,app",
+                    "app=bad value",
+                    "in (",
+                    "app>3",
+                ])
+                .to_owned(),
+            ));
             subject.collection.clone()
         }
         _ if subject.namespaced => subject.collection.clone(),

@@ -33,9 +33,11 @@ fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
 /// Places that a mutation may touch: not what says which object this is, and not what would make a webhook of a program
 /// reach real requests.
 fn touchable(path: &[String]) -> bool {
-    let first = path[0].as_str();
-    !matches!(first, "apiVersion" | "kind" | "metadata" | "involvedObject")
-        && !(first == "webhooks" && path.iter().any(|p| p == "rules"))
+    match path[0].as_str() {
+        "apiVersion" | "kind" | "metadata" | "involvedObject" => false,
+        "webhooks" => path.iter().all(|p| p != "rules"),
+        _ => true,
+    }
 }
 
 /// One change to an object, valid or not.
@@ -130,7 +132,10 @@ fn metadata(rng: &mut Rng) -> Edit {
         6 => ("annotations", json!({"a": 1})),
         7 => ("finalizers", json!(["example.com/hold"])),
         8 => ("finalizers", json!(["hold"])),
-        9 => ("ownerReferences", json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "0e984725-c51c-4bf4-9960-e1c80e27aba0"}])),
+        9 => (
+            "ownerReferences",
+            json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "0e984725-c51c-4bf4-9960-e1c80e27aba0"}]),
+        ),
         10 => ("ownerReferences", json!([{"apiVersion": "v1", "kind": "", "name": "owner", "uid": ""}])),
         11 => ("labels", Value::Null),
         12 => ("unknown", json!("x")),
@@ -149,7 +154,8 @@ pub(crate) fn sample(rng: &mut Rng, value: &Value, keep_percent: usize) -> Value
         Value::Object(map) => {
             let mut out = Map::new();
             for (key, child) in map {
-                let identity = matches!(key.as_str(), "name" | "containerPort" | "port" | "type" | "protocol" | "mountPath");
+                let identity =
+                    matches!(key.as_str(), "name" | "containerPort" | "port" | "type" | "protocol" | "mountPath");
                 if identity || rng.chance(keep_percent) {
                     out.insert(key.clone(), sample(rng, child, keep_percent));
                 }
@@ -182,7 +188,7 @@ pub(crate) fn json_patch(rng: &mut Rng, shape: &Value) -> Value {
     let mut operations = Vec::new();
     for _ in 0..=rng.below(3) {
         let place = if all.is_empty() || rng.chance(25) {
-            path(&rng.pick(&[&["metadata", "labels", "a"][..], &["metadata", "labels"], &["metadata", "annotations"]]))
+            path(rng.pick(&[&["metadata", "labels", "a"][..], &["metadata", "labels"], &["metadata", "annotations"]]))
         } else {
             all[rng.below(all.len())].clone()
         };
