@@ -1,6 +1,6 @@
 //! [Argo CD](https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/): hooks, waves and sync options.
 
-use super::{Hook, HookDeletePolicy, Intent, Phase, PruneIntent, list};
+use super::{Hook, HookDeletePolicy, Intent, Phase, PruneIntent, helm, list};
 use crate::Manifest;
 
 pub(super) const DOMAINS: &[&str] = &["argocd.argoproj.io"];
@@ -25,15 +25,19 @@ pub(super) fn read(manifest: &Manifest, intent: &mut Intent) {
     if let Some(value) = manifest.annotation(HOOK) {
         read_hook(value, manifest, intent);
     }
-    if let Some(value) = manifest.annotation(WAVE) {
-        match value.trim().parse() {
-            Ok(wave) => intent.wave = wave,
-            Err(_) => intent.notice(WAVE, format!("{value:?} is not an integer; the object is in wave 0")),
-        }
+    match (wave(manifest), manifest.annotation(WAVE)) {
+        (Some(wave), _) => intent.wave = wave,
+        (None, Some(value)) => intent.notice(WAVE, format!("{value:?} is not an integer; it does not count")),
+        (None, None) => {}
     }
     if let Some(value) = manifest.annotation(OPTIONS) {
         read_options(value, intent);
     }
+}
+
+/// The wave that the annotation gives, if that is an integer.
+pub(super) fn wave(manifest: &Manifest) -> Option<i32> {
+    manifest.annotation(WAVE)?.trim().parse().ok()
 }
 
 fn read_hook(value: &str, manifest: &Manifest, intent: &mut Intent) {
@@ -53,20 +57,25 @@ fn read_hook(value: &str, manifest: &Manifest, intent: &mut Intent) {
             other => intent.notice(HOOK, format!("{other:?} is no phase")),
         }
     }
+    if phases.is_empty() && !skip {
+        // Argo CD looks at Helm's annotation then, and drops a hook of no phase in silence; so do we, and say so.
+        phases = helm::phases(manifest);
+        let instead = if phases.is_empty() { "the object is not applied" } else { "those of helm.sh/hook count" };
+        intent.notice(HOOK, format!("no phase is left; {instead}"));
+    }
     phases.sort();
     phases.dedup();
     if phases.is_empty() {
-        // Argo CD drops a hook of no known phase in silence; so do we, and say so.
-        if !skip {
-            intent.notice(HOOK, "no phase is left; the object is not applied");
-        }
         intent.skip = Some(format!("{HOOK}={value}"));
         return;
     }
-    let mut delete: Vec<_> = manifest
-        .annotation(DELETE_POLICY)
-        .into_iter()
-        .flat_map(list)
+    intent.hook = Some(Hook { phases, delete: Vec::new() });
+}
+
+/// The delete policies of a hook, whichever dialect made it one.
+pub(super) fn delete_policies(manifest: &Manifest, intent: &mut Intent) -> Vec<HookDeletePolicy> {
+    let policies = manifest.annotation(DELETE_POLICY).into_iter().flat_map(list);
+    policies
         .filter_map(|part| match part {
             "HookSucceeded" => Some(HookDeletePolicy::Succeeded),
             "HookFailed" => Some(HookDeletePolicy::Failed),
@@ -76,13 +85,7 @@ fn read_hook(value: &str, manifest: &Manifest, intent: &mut Intent) {
                 None
             }
         })
-        .collect();
-    if delete.is_empty() {
-        delete.push(HookDeletePolicy::BeforeCreation);
-    }
-    delete.sort();
-    delete.dedup();
-    intent.hook = Some(Hook { phases, delete });
+        .collect()
 }
 
 fn read_options(value: &str, intent: &mut Intent) {

@@ -148,10 +148,28 @@ impl Intent {
                 read(manifest, &mut intent);
             }
         }
+        intent.read_delete_policies(manifest);
         intent.depends_on.sort();
         intent.depends_on.dedup();
         intent.notices.sort();
         intent
+    }
+
+    /// Those of both dialects together, as in Argo CD; without any, the default.
+    fn read_delete_policies(&mut self, manifest: &Manifest) {
+        if self.hook.is_none() {
+            return;
+        }
+        let mut delete = argo::delete_policies(manifest, self);
+        delete.extend(helm::delete_policies(manifest, self));
+        if delete.is_empty() {
+            delete.push(HookDeletePolicy::BeforeCreation);
+        }
+        delete.sort();
+        delete.dedup();
+        if let Some(hook) = &mut self.hook {
+            hook.delete = delete;
+        }
     }
 
     fn notice(&mut self, annotation: &str, message: impl Into<String>) {
