@@ -67,6 +67,31 @@ fn a_namespace_in_a_late_wave_is_moved_and_the_move_is_told() {
 }
 
 #[test]
+fn the_removal_of_a_namespace_is_not_moved_to_what_needs_it() {
+    let migrate = support::hook(object("batch/v1", "Job", "shop", "migrate"), "PreSync");
+    let world = World::new().declare(migrate).own(&wave(object("v1", "Namespace", "", "shop"), 5));
+    let plan = world.plan().unwrap();
+    let gone = plan.steps.iter().find(|step| step.action.removes()).unwrap();
+    assert_eq!((gone.phase, gone.wave), (Phase::Sync, 5));
+    assert!(plan.notices.is_empty(), "{:?}", plan.notices);
+}
+
+#[test]
+fn a_namespace_of_a_late_wave_is_removed_after_what_is_in_it() {
+    let keep = object("v1", "ConfigMap", "other", "keep");
+    let world = World::new()
+        .namespace("other")
+        .declare(keep.clone())
+        .own(&keep)
+        .own(&wave(object("v1", "Namespace", "", "shop"), 5))
+        .own(&wave(object("v1", "ConfigMap", "shop", "middle"), 3))
+        .own(&wave(object("v1", "ConfigMap", "shop", "early"), -1));
+    let plan = world.plan().unwrap();
+    assert_eq!(names(&world), ["unchanged keep", "prune middle", "prune early", "prune shop"]);
+    assert!(plan.notices[0].contains("is moved from wave 5 to wave -1"), "{:?}", plan.notices);
+}
+
+#[test]
 fn an_object_that_is_as_it_was_applied_stays() {
     let declared = object("v1", "ConfigMap", "shop", "settings");
     let world = World::new().namespace("shop").declare(declared.clone()).own(&declared);

@@ -46,43 +46,56 @@ impl Ranks {
     }
 }
 
-/// Moves namespaces and CRDs to the earliest wave that needs them, and says so.
+/// Moves namespaces and CRDs to the earliest wave that needs them, and says so. Removals of them are moved, too: to the
+/// last wave that still has to do without what they provide.
 ///
-/// Argo CD does the same in silence; without it a namespace in wave 5 and an object of it in wave 0 could never be.
+/// Argo CD does the first in silence; without it a namespace in wave 5 and an object of it in wave 0 could never be, and
+/// without the second they could never go.
 pub(super) fn pull_forward(steps: &mut [Step], notices: &mut Vec<String>) {
-    let mut needed: BTreeMap<Provided, Option<(Phase, i32, ObjectId)>> = steps
+    let mut needed: BTreeMap<(bool, Provided), Option<(Slot, ObjectId)>> = steps
         .iter()
         .filter(|step| !step.action.is_idle())
-        .filter_map(provides)
-        .map(|provided| (provided, None))
+        .filter_map(|step| Some(((step.action.removes(), provides(step)?), None)))
         .collect();
     if needed.is_empty() {
         return;
     }
-    for step in steps.iter().filter(|step| !step.action.is_idle() && !step.action.removes()) {
-        if step.phase == Phase::SyncFail {
-            continue;
-        }
+    for step in steps.iter().filter(|step| !step.action.is_idle() && step.phase != Phase::SyncFail) {
+        let removes = step.action.removes();
         for provided in requires(&step.object) {
-            let Some(earliest) = needed.get_mut(&provided) else { continue };
-            let earlier = earliest
-                .as_ref()
-                .is_none_or(|(phase, wave, object)| (step.phase, step.wave, &step.object) < (*phase, *wave, object));
-            if earlier {
-                *earliest = Some((step.phase, step.wave, step.object.clone()));
+            let Some(need) = needed.get_mut(&(removes, provided)) else { continue };
+            let own = Slot::of(step);
+            let stronger = need.as_ref().is_none_or(|(slot, object)| match own.cmp(slot) {
+                std::cmp::Ordering::Equal => step.object < *object,
+                order => order.is_gt() == removes,
+            });
+            if stronger {
+                *need = Some((own, step.object.clone()));
             }
         }
     }
     for step in steps.iter_mut().filter(|step| !step.action.is_idle()) {
+        let removes = step.action.removes();
         let Some(provided) = provides(step) else { continue };
-        let Some(Some((phase, wave, dependent))) = needed.get(&provided) else { continue };
-        if (*phase, *wave) < (step.phase, step.wave) {
-            notices.push(format!(
-                "{} is moved from {} wave {} to {phase} wave {wave}, since {dependent} needs it",
-                step.object, step.phase, step.wave
-            ));
-            (step.phase, step.wave) = (*phase, *wave);
+        let Some(Some((slot, dependent))) = needed.get(&(removes, provided)) else { continue };
+        let own = Slot::of(step);
+        if own == *slot || (own < *slot) != removes {
+            continue;
         }
+        let (object, phase, wave) = (&step.object, slot.phase, slot.wave());
+        notices.push(if removes {
+            format!(
+                "the removal of {object} is moved from wave {} to wave {wave}, since {dependent} goes first",
+                step.wave
+            )
+        } else {
+            let from = (step.phase, step.wave);
+            format!(
+                "{object} is moved from {} wave {} to {phase} wave {wave}, since {dependent} needs it",
+                from.0, from.1
+            )
+        });
+        (step.phase, step.wave) = (phase, wave);
     }
 }
 
