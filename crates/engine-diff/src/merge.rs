@@ -87,7 +87,7 @@ impl Merge {
             }
             match live.get(key) {
                 None | Some(Value::Null) => {
-                    if !self.is_nothing(key, desired) {
+                    if !self.is_nothing(key, desired, shape) {
                         edits.set(key, cleaned(desired));
                     }
                 }
@@ -230,7 +230,7 @@ impl Merge {
                 let kept = declared.iter().all(|(key, desired)| {
                     let key = key.as_str();
                     match live.get(key) {
-                        None | Some(Value::Null) => self.is_nothing(key, desired),
+                        None | Some(Value::Null) => self.is_nothing(key, desired, shape),
                         Some(_) if desired.is_null() => true,
                         Some(live) => self.covers(desired, last.and_then(|last| last.get(key)), live, shape.field(key)),
                     }
@@ -257,8 +257,8 @@ impl Merge {
         }
     }
 
-    /// Whether a declared value is one that the server leaves out.
-    fn is_nothing(self, key: &str, desired: &Value) -> bool {
+    /// Whether a declared value is one that the server leaves out of a map of this shape.
+    fn is_nothing(self, key: &str, desired: &Value, shape: Shape) -> bool {
         match desired {
             Value::Null => true,
             Value::Object(map) if map.iter().all(|(_, value)| value.is_null()) => {
@@ -266,7 +266,7 @@ impl Merge {
             }
             Value::Bool(false) => self.typed && is_dropped_flag(key),
             Value::Int(0) => self.typed && is_dropped_number(key),
-            Value::String(text) if text.is_empty() => self.typed && !key.ends_with("ClassName"),
+            Value::String(text) if text.is_empty() => self.typed && !shape.holds_texts() && !key.ends_with("ClassName"),
             Value::Array(items) => self.typed && items.is_empty(),
             _ => false,
         }

@@ -246,3 +246,23 @@ fn lists_merge_as_the_api_says() {
     assert_eq!(of("", "ServiceAccount", &["imagePullSecrets"]), ListType::Atomic);
     assert_eq!(of("", "ServiceAccount", &["secrets"]), ListType::Map(NAME));
 }
+
+#[test]
+fn an_empty_text_is_a_value_where_the_author_names_the_keys() {
+    let object = |kind: &str, part: &str, value: &str| {
+        let text =
+            format!(r#"{{"apiVersion": "v1", "kind": "{kind}", "metadata": {{"name": "x"}}, "{part}": {value}}}"#);
+        Manifest::from_json(text.as_bytes(), ManagedFields::Keep).unwrap()
+    };
+    for (kind, part, desired, live) in [
+        ("ConfigMap", "data", r#"{"a": ""}"#, r#"{"b": "1"}"#),
+        ("Node", "metadata", r#"{"name": "x", "labels": {"a": ""}}"#, r#"{"name": "x", "labels": {"b": "1"}}"#),
+        ("Pod", "spec", r#"{"nodeSelector": {"a": ""}}"#, r#"{"nodeSelector": {}}"#),
+        ("Service", "spec", r#"{"selector": {"a": ""}}"#, r#"{"selector": {}}"#),
+    ] {
+        let forecast = two_way(&object(kind, part, desired), &object(kind, part, live));
+        assert!(!forecast.is_unchanged(), "{kind}");
+    }
+    let with = |spec: &str| object("Pod", "spec", spec);
+    assert!(two_way(&with(r#"{"nodeName": ""}"#), &with("{}")).is_unchanged());
+}

@@ -29,7 +29,9 @@ const BY_NAME: &[MergeKey] = &[MergeKey::new("name")];
 const BY_TYPE: &[MergeKey] = &[MergeKey::new("type")];
 
 static PLAIN: Node = leaf(Role::Plain);
-static WHOLE: Node = leaf(Role::Whole);
+// Also a label selector.
+static WHOLE: Node = Node { role: Role::Whole, fields: &[("matchLabels", &TEXTS)], rest: None };
+static WHOLE_TEXTS: Node = leaf(Role::WholeTexts);
 static SET: Node = leaf(Role::Set);
 static TEXTS: Node = leaf(Role::Texts);
 static QUANTITY: Node = leaf(Role::Quantity);
@@ -98,7 +100,7 @@ static POD_SPEC: Node = of(&[
     ("hostAliases", &HOST_ALIASES),
     ("imagePullSecrets", &PULL_SECRETS),
     ("initContainers", &CONTAINERS),
-    ("nodeSelector", &WHOLE),
+    ("nodeSelector", &WHOLE_TEXTS),
     ("overhead", &QUANTITIES),
     ("resourceClaims", &NAMED),
     ("resources", &RESOURCES),
@@ -170,7 +172,7 @@ static SELECTING: Node = of(&[("metadata", &METADATA), ("spec", &SELECTING_SPEC)
 
 // Network.
 static SERVICE_PORTS: Node = keyed(&[MergeKey::new("port"), MergeKey::with_default("protocol", "TCP")], &PLAIN);
-static SERVICE_SPEC: Node = of(&[("ports", &SERVICE_PORTS), ("selector", &WHOLE)]);
+static SERVICE_SPEC: Node = of(&[("ports", &SERVICE_PORTS), ("selector", &WHOLE_TEXTS)]);
 static SERVICE: Node = of(&[("metadata", &METADATA), ("spec", &SERVICE_SPEC), ("status", &STATUS)]);
 static INGRESS_SERVICE: Node = of(&[("port", &WHOLE)]);
 static INGRESS_BACKEND: Node = of(&[("resource", &WHOLE), ("service", &INGRESS_SERVICE)]);
@@ -197,7 +199,7 @@ static NODE_SPEC: Node = of(&[("podCIDRs", &SET)]);
 static NODE_STATUS: Node = of(&[("addresses", &CONDITIONS), ("conditions", &CONDITIONS)]);
 static NODE: Node = of(&[("metadata", &METADATA), ("spec", &NODE_SPEC), ("status", &NODE_STATUS)]);
 static OVERHEAD: Node = of(&[("podFixed", &QUANTITIES)]);
-static SCHEDULING: Node = of(&[("nodeSelector", &WHOLE)]);
+static SCHEDULING: Node = of(&[("nodeSelector", &WHOLE_TEXTS)]);
 static RUNTIME_CLASS: Node = of(&[("metadata", &METADATA), ("overhead", &OVERHEAD), ("scheduling", &SCHEDULING)]);
 
 // Admission.
@@ -217,6 +219,8 @@ static ADMISSION_SPEC: Node = of(&[
 static ADMISSION: Node = of(&[("metadata", &METADATA), ("spec", &ADMISSION_SPEC), ("status", &STATUS)]);
 
 static ANY: Node = of(&[("metadata", &METADATA)]);
+static STORAGE_CLASS: Node = of(&[("metadata", &METADATA), ("parameters", &TEXTS)]);
+static DATA: Node = of(&[("binaryData", &TEXTS), ("data", &TEXTS), ("metadata", &METADATA)]);
 static WITH_CONDITIONS: Node = of(&[("metadata", &METADATA), ("status", &STATUS)]);
 
 pub(super) fn root(kind: &GroupKind) -> &'static Node {
@@ -236,6 +240,8 @@ pub(super) fn root(kind: &GroupKind) -> &'static Node {
         ("storage.k8s.io", "CSIDriver") => &CSI_DRIVER,
         ("storage.k8s.io", "CSINode") => &CSI_NODE,
         ("storage.k8s.io", "CSIStorageCapacity") => &STORAGE_CAPACITY,
+        ("storage.k8s.io", "StorageClass") => &STORAGE_CLASS,
+        ("", "ConfigMap" | "Secret") => &DATA,
         ("", "ServiceAccount") => &SERVICE_ACCOUNT,
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => &ROLE_BINDING,
         ("", "ResourceQuota") => &RESOURCE_QUOTA,

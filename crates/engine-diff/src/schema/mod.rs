@@ -88,8 +88,10 @@ enum Role {
     Plain,
     /// A map that is taken whole.
     Whole,
-    /// A map of texts (labels) whose empty form the server drops.
+    /// A map of texts (labels) whose empty form the server drops. An empty text in it is a value.
     Texts,
+    /// A map of texts that is taken whole.
+    WholeTexts,
     /// A set.
     Set,
     /// A list with keys.
@@ -132,11 +134,16 @@ impl Shape {
 
     /// Whether a map is taken whole.
     pub(crate) fn is_whole(self) -> bool {
-        matches!(self.0.role, Role::Whole)
+        matches!(self.0.role, Role::Whole | Role::WholeTexts)
     }
 
     pub(crate) fn is_texts(self) -> bool {
         matches!(self.0.role, Role::Texts)
+    }
+
+    /// Whether the map is one of texts under names that its author chose: an empty one is a value.
+    pub(crate) fn holds_texts(self) -> bool {
+        matches!(self.0.role, Role::Texts | Role::WholeTexts)
     }
 
     pub(crate) fn is_quantity(self) -> bool {
