@@ -43,6 +43,8 @@ fn ambiguous_maps_are_errors_unless_the_last_may_win() {
 }
 
 const VALUES: &[(&str, &str)] = &[
+    ("!!float 1", "1"),
+    ("!!float 23372036854775807", "23372036854775810"),
     ("1", "1"),
     ("0", "0"),
     ("-0", "0"),
@@ -231,6 +233,7 @@ const VALUES: &[(&str, &str)] = &[
 ];
 
 const REFUSED: &[&str] = &[
+    "!!float 9223372036854775808",
     ".inf",
     "-.inf",
     ".nan",

@@ -45,7 +45,9 @@ pub(super) fn resolve<'a>(
             _ => Err("the tag !!int is on something that is not an integer"),
         },
         Some("float") => match untagged(text) {
-            number @ (Scalar::Float(_) | Scalar::Int(_) | Scalar::Uint(_)) => Ok(number),
+            number @ Scalar::Float(_) => Ok(number),
+            #[expect(clippy::cast_precision_loss, reason = "it is a float, by its tag")]
+            Scalar::Int(number) => Ok(Scalar::Float(number as f64)),
             _ => Err("the tag !!float is on something that is not a number"),
         },
         Some("binary") => binary(&text),
