@@ -9,6 +9,7 @@ mod arguments;
 mod bench;
 mod cargo;
 mod control_plane;
+mod differential;
 mod docs;
 mod e2e;
 mod layers;
@@ -38,6 +39,8 @@ usage: cargo xtask COMMAND
   control-plane [--build-only]     a real control plane for yourself, until Ctrl-C
   bench [--rounds N] [--only NAME] [--peers-only | --without-peers]
                                    our benches and the Go engine's in turn, as one table of ratios
+  differential [--cases N] [--seed S] [--only health|diff|order|hooks|yaml]
+                                   our pure functions and the peers' own, on the same generated questions
   lint [--fast]                    formatting, Clippy, layers, dependencies; --fast leaves Clippy out
   layers                           what may depend on what, and what each place of the code may touch
   docs [--files-only]              that links, names and examples in documents are true, and `cargo doc`
@@ -71,6 +74,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Option<Tally>> {
         Some("api-differential") => api_differential::run(arguments).map(Some),
         Some("control-plane") => control_plane::run(arguments).map(Some),
         Some("bench") => bench::run(arguments).map(Some),
+        Some("differential") => differential::run(arguments).map(Some),
         Some("lint") => lint::run(arguments).map(Some),
         Some("layers") => layers::run(arguments).map(Some),
         Some("docs") => docs::run(arguments).map(Some),

@@ -1,4 +1,4 @@
-//! The Go engine's side of the benches: `benches/peers`.
+//! The Go engine's side of the benches and of the differential tests: `benches/peers`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,20 +10,29 @@ use serde_json::{Value, json};
 use crate::cargo::root;
 use crate::objects::{self, Pair};
 
-/// Builds the program, about a minute the first time, and says where it is.
+/// Builds the program of the benches, about a minute the first time, and says where it is.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    let program = cache_folder()?.join("peers/peers");
+    build_package("peers", ".").context("bench `--without-peers` needs no Go")
+}
+
+/// Builds the program that `cargo xtask differential` asks.
+pub(crate) fn build_oracle() -> anyhow::Result<PathBuf> {
+    build_package("oracle", "./oracle")
+}
+
+fn build_package(name: &str, package: &str) -> anyhow::Result<PathBuf> {
+    let program = cache_folder()?.join("peers").join(name);
     let sources = root().join("benches/peers");
     eprintln!("building {} into {}", sources.display(), program.display());
     let status = Command::new("go")
         .args(["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-o"])
         .arg(&program)
-        .arg(".")
+        .arg(package)
         .current_dir(&sources)
         .env("GOWORK", "off")
         .stdin(Stdio::null())
         .status()
-        .context("cannot run `go`: install Go 1.26, or bench `--without-peers`")?;
+        .context("cannot run `go`: install Go 1.26")?;
     if !status.success() {
         bail!("`go build` failed in {}", sources.display());
     }
