@@ -231,6 +231,13 @@ mod tests {
     }
 
     #[test]
+    fn floats_are_the_nearest_ones() {
+        for text in ["1.7976931348623157", "0.1", "2.2250738585072014e-308", "123456789.12345679"] {
+            assert_eq!(Value::from_json(text.as_bytes()).unwrap(), Value::Float(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
     fn integral_floats_are_integers() {
         assert_eq!(Value::from_json(b"1.0").unwrap(), Value::Int(1));
         assert_eq!(Value::from_json(b"1e3").unwrap(), Value::Int(1000));
