@@ -262,7 +262,9 @@ impl Merge {
         match desired {
             Value::Null => true,
             Value::Object(map) if map.iter().all(|(_, value)| value.is_null()) => {
-                matches!(key, "annotations" | "labels") || self.typed && is_dropped_map(key)
+                matches!(key, "annotations" | "labels")
+                    // The server's type has these two in any case: they are no pointers.
+                    || self.typed && (matches!(key, "spec" | "status") || is_dropped_map(key))
             }
             Value::Bool(false) => self.typed && is_dropped_flag(key),
             Value::Int(0) => self.typed && is_dropped_number(key),
