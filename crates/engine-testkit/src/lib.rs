@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod access;
 mod admission;
 mod apply;
 mod clock;
@@ -46,12 +47,15 @@ mod state;
 mod status;
 mod store;
 mod table;
+mod webhook;
 mod write;
 
 pub use crate::{
+    access::{Access, Rule, User},
     cluster::{Builder, Cluster, Refused},
     controllers::script,
     fault::{Chaos, ClockJump, ConcurrentWrite, Fault, Injection, Requests, WatchEnd},
     http::Server,
     record::{Counters, RequestRecord, Traffic},
+    webhook::{AdmissionAnswer, AdmissionRequest, Webhook},
 };

@@ -95,6 +95,19 @@ impl RequestRecord {
     }
 }
 
+impl RequestRecord {
+    /// The name as authorization sees it: that of the path, or the one that a list or watch selects.
+    pub(crate) fn access_name(&self) -> Option<String> {
+        let selected = || {
+            let selector = self.param("fieldSelector")?;
+            let name =
+                |part: &str| part.trim().strip_prefix("metadata.name=").map(|n| n.trim_start_matches('=').to_owned());
+            selector.split(',').find_map(name)
+        };
+        self.name.clone().or_else(|| if self.resource.is_empty() { None } else { selected() })
+    }
+}
+
 impl fmt::Display for RequestRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let agent = if self.user_agent.is_empty() { "-" } else { &self.user_agent };

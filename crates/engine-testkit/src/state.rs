@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
+    access::Policy,
     controllers::Queue,
     crd,
     fault::Faults,
@@ -12,6 +13,7 @@ use crate::{
     resources::{GroupResource, Registry},
     seed::Seed,
     store::{ObjectKey, Store, Stored},
+    webhook::Webhook,
 };
 
 /// What the builder chose.
@@ -34,6 +36,8 @@ pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) seed: Seed,
     pub(crate) faults: Faults,
+    pub(crate) access: Policy,
+    pub(crate) webhooks: Vec<Webhook>,
     pub(crate) settings: Settings,
     pub(crate) queue: Queue,
     /// The next cluster IP and node port to give out.
@@ -59,6 +63,15 @@ impl State {
         if self.times.len() > TIMES {
             self.times.pop_front();
         }
+    }
+
+    /// What was drawn so far: a write that is done again draws the same.
+    pub(crate) fn drawn(&self) -> (Seed, u32, u32) {
+        (self.seed.clone(), self.next_ip, self.next_port)
+    }
+
+    pub(crate) fn put_back(&mut self, drawn: (Seed, u32, u32)) {
+        (self.seed, self.next_ip, self.next_port) = drawn;
     }
 
     /// The revision that was current at a time, as far as anybody looked.

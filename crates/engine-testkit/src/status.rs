@@ -1,5 +1,7 @@
 //! Kubernetes errors: a `Status` object and its HTTP code.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -8,12 +10,12 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) code: StatusCode,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Cow<'static, str>,
     pub(crate) message: String,
     pub(crate) details: Option<Value>,
     pub(crate) retry_after: Option<u64>,
     /// `metadata.continue`: how to go on after a page token expired.
-    pub(crate) continue_token: Option<String>,
+    pub(crate) continue_token: Option<Box<str>>,
 }
 
 /// What an error is about: group, resource (or kind, for `Invalid`) and name.
@@ -107,7 +109,14 @@ fn shown(value: &Value) -> String {
 
 impl ApiError {
     pub(crate) fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, retry_after: None, continue_token: None }
+        Self {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            details: None,
+            retry_after: None,
+            continue_token: None,
+        }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -213,13 +222,13 @@ impl ApiError {
             "code": self.code.as_u16(),
         });
         if !self.reason.is_empty() {
-            body["reason"] = self.reason.into();
+            body["reason"] = self.reason.as_ref().into();
         }
         if let Some(details) = &self.details {
             body["details"] = details.clone();
         }
         if let Some(token) = &self.continue_token {
-            body["metadata"]["continue"] = token.as_str().into();
+            body["metadata"]["continue"] = token.as_ref().into();
         }
         if let Some(seconds) = self.retry_after {
             body["details"]["retryAfterSeconds"] = seconds.into();

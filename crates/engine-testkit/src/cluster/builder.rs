@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{Cluster, Inner};
 use crate::{
+    access::Policy,
     clock::Clock,
     controllers::{self, Queue},
     fault::Faults,
@@ -155,6 +156,8 @@ impl Builder {
             registry: Registry::builtin(),
             seed: Seed::new(self.settings.seed),
             faults: Faults::new(self.settings.seed),
+            access: Policy::default(),
+            webhooks: Vec::new(),
             settings: self.settings.clone(),
             queue: Queue::default(),
             next_ip: 9,

@@ -1,8 +1,10 @@
 //! Requests that were made, and faults for those to come.
 
+use std::sync::Arc;
+
 use super::Cluster;
 use crate::{
-    Counters, RequestRecord,
+    Access, Counters, RequestRecord, User, Webhook, access,
     fault::{ClockJump, Fault, Injection, Requests, WatchEnd},
 };
 
@@ -74,6 +76,48 @@ impl Cluster {
     pub fn jump_clock(&self, jump: ClockJump) {
         self.inner.clock.jump(jump);
     }
+
+    // --- Access and admission. ---
+
+    /// Makes a user known, with their groups. One that was not made known has no groups of their own.
+    pub(crate) fn add_user(&self, user: impl Into<User>) -> Arc<User> {
+        let user = user.into();
+        let mut state = self.inner.state.lock();
+        let known = state.access.user(&user.name);
+        // A bare name does not take groups away.
+        if user == User::new(&user.name) { known } else { state.access.remember(user) }
+    }
+
+    /// Says what a user or a group may do, in place of what was said about them before. Whom nothing was said about may
+    /// do everything.
+    pub fn set_access(&self, access: Access) {
+        self.inner.state.lock().access.set(access);
+    }
+
+    /// From now on the Roles, ClusterRoles and bindings of the cluster decide, as on a real server. Makes the roles that a
+    /// real server has for `system:masters` (to which the user of [`client`](Self::client) belongs) and for everybody who
+    /// logs in, where they are missing.
+    pub fn enforce_rbac(&self) {
+        for object in access::bootstrap() {
+            // It may be there already.
+            let _exists = self.create(object);
+        }
+        self.inner.state.lock().access.rbac = true;
+    }
+
+    /// Asks this webhook from now on, in place of one of the same name.
+    pub fn add_webhook(&self, webhook: Webhook) {
+        let mut state = self.inner.state.lock();
+        state.webhooks.retain(|w| w.name != webhook.name);
+        state.webhooks.push(webhook);
+    }
+
+    /// Asks this webhook no longer.
+    pub fn remove_webhook(&self, name: &str) {
+        self.inner.state.lock().webhooks.retain(|w| w.name != name);
+    }
+
+    // --- Faults. ---
 
     /// Adds a fault.
     pub fn inject(&self, injection: Injection) {

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 pub use self::builder::Builder;
 use crate::{
-    Server,
+    Server, User,
     clock::Clock,
     controllers,
     fault::WatchEnd,
@@ -120,7 +120,18 @@ impl Cluster {
     /// Outside a tokio runtime: `kube::Client` starts a task.
     #[must_use]
     pub fn client(&self) -> kube::Client {
-        kube::Client::new(ApiService::new(self.inner.clone()), "default")
+        kube::Client::new(ApiService::new(self.inner.clone(), None), "default")
+    }
+
+    /// A client of somebody else: a user by name, or a [`User`] with groups, which the cluster remembers.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime: `kube::Client` starts a task.
+    #[must_use]
+    pub fn client_as(&self, user: impl Into<User>) -> kube::Client {
+        let user = self.add_user(user);
+        kube::Client::new(ApiService::new(self.inner.clone(), Some(user)), "default")
     }
 
     /// Serves the cluster on a free loopback port.

@@ -100,6 +100,7 @@ impl Cluster {
             validation: FieldValidation::Ignore,
             force: false,
             now: self.inner.clock.now(),
+            course: None,
         }
     }
 

@@ -346,7 +346,14 @@ fn manager_of(gr: &GroupResource) -> &'static str {
 }
 
 fn options(manager: &str, now: Now) -> Options {
-    Options { dry_run: false, manager: manager.to_owned(), validation: FieldValidation::Ignore, force: false, now }
+    Options {
+        dry_run: false,
+        manager: manager.to_owned(),
+        validation: FieldValidation::Ignore,
+        force: false,
+        now,
+        course: None,
+    }
 }
 
 fn apply(state: &mut State, write: Write, manager: &str, now: Now) {

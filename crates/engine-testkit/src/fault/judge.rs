@@ -198,7 +198,7 @@ fn refusal(fault: &Fault, request: &RequestRecord) -> ApiError {
     let about =
         About { group: &request.group, resource: &request.resource, name: request.name.as_deref().unwrap_or_default() };
     match fault {
-        Fault::Forbidden => forbidden(request),
+        Fault::Forbidden => forbidden(request, ""),
         Fault::Conflict => ApiError::modified(about),
         Fault::Gone => match request.param("continue") {
             Some(token) => crate::http::expired_page(&token),
@@ -219,10 +219,11 @@ fn refusal(fault: &Fault, request: &RequestRecord) -> ApiError {
 }
 
 /// The refusal of the RBAC authorizer.
-pub(crate) fn forbidden(request: &RequestRecord) -> ApiError {
+pub(crate) fn forbidden(request: &RequestRecord, reason: &str) -> ApiError {
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let (user, verb) = (&request.user, &request.verb);
     if !request.is_resource() {
-        let message = format!("forbidden: User {user:?} cannot {verb} path {:?}", request.path);
+        let message = format!("forbidden: User {user:?} cannot {verb} path {:?}{reason}", request.path);
         let mut e = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message);
         e.details = Some(serde_json::json!({}));
         return e;
@@ -237,12 +238,9 @@ pub(crate) fn forbidden(request: &RequestRecord) -> ApiError {
     };
     ApiError::forbidden(
         About { group: &request.group, resource: &request.resource, name: request.name.as_deref().unwrap_or_default() },
-        format!("User {user:?} cannot {verb} resource {resource:?} in API group {:?} {scope}", request.group),
+        format!("User {user:?} cannot {verb} resource {resource:?} in API group {:?} {scope}{reason}", request.group),
     )
 }
-
-/// Who every request comes from.
-pub(crate) const USER: &str = "testkit-user";
 
 impl RequestRecord {
     /// A parameter of the query.

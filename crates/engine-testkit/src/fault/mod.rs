@@ -12,7 +12,7 @@ use self::requests::When;
 pub use self::{chaos::Chaos, requests::Requests};
 pub(crate) use self::{
     chaos::pick,
-    judge::{Faults, Staleness, USER, Verdict, WatchPlan},
+    judge::{Faults, Staleness, Verdict, WatchPlan, forbidden},
 };
 use crate::{record::RequestRecord, seed::Seed};
 

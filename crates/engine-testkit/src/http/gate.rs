@@ -7,21 +7,34 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
 use super::{BoxError, Call, ResponseBody, cut};
 use crate::{
+    access::{self, User},
     cluster::Inner,
     controllers,
     fault::{ConcurrentWrite, Staleness, Verdict},
     json,
     record::RequestRecord,
+    status::ApiError,
+    webhook::Course,
 };
 
-/// Records the request and asks the faults about it.
-pub(super) fn admit(inner: &Inner, call: &Call, method: &str, query: &str) -> (RequestRecord, Verdict) {
+/// A request on its way.
+pub(super) struct Admitted {
+    pub(super) record: RequestRecord,
+    pub(super) verdict: Verdict,
+    pub(super) course: Arc<Course>,
+    /// Why it goes no further: nobody knows who asks, or who asks may not.
+    pub(super) refused: Option<ApiError>,
+}
+
+/// Finds out who asks, records the request, and asks the faults and the access rules about it.
+pub(super) fn admit(inner: &Inner, call: &Call, of: Option<&Arc<User>>, parts: &Parts) -> Admitted {
     let route = &call.route;
     let dry_run_body = || {
         (route.verb.starts_with("delete") && !call.body.is_empty())
@@ -31,17 +44,16 @@ pub(super) fn admit(inner: &Inner, call: &Call, method: &str, query: &str) -> (R
     };
     let mut record = RequestRecord {
         at: call.now.elapsed,
-        method: method.to_owned(),
+        method: parts.method.as_str().to_owned(),
         verb: route.verb.clone(),
         path: call.path.clone(),
-        query: query.to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
         group: route.group.clone(),
         version: route.version.clone(),
         resource: route.resource.clone(),
         subresource: route.subresource.clone(),
         namespace: route.namespace.clone(),
         name: route.name.clone(),
-        user: crate::fault::USER.to_owned(),
         user_agent: call.user_agent.clone(),
         manager: call.params.get("fieldManager").unwrap_or_default().to_owned(),
         content_type: call.content_type.clone(),
@@ -55,10 +67,24 @@ pub(super) fn admit(inner: &Inner, call: &Call, method: &str, query: &str) -> (R
     {
         record.kind.clone_from(&resource.kind);
     }
+    let mut refused = None;
+    let mut user = access::authenticate(&state, of, &parts.headers).unwrap_or_else(|e| {
+        refused = Some(e);
+        Arc::default()
+    });
+    match access::impersonate(&state, &user, &parts.headers, &record) {
+        Ok(None) => {}
+        Ok(Some(other)) => user = other,
+        Err(e) => refused = refused.or(Some(e)),
+    }
+    record.user.clone_from(&user.name);
     let verdict = state.faults.judge(&record);
     record.faults.clone_from(&verdict.hit);
+    let refused = refused.or_else(|| access::authorize(&state, &user, &record).err());
+    let webhooks = state.webhooks.iter().filter(|w| record.changes() && w.requests.matches(&record)).cloned();
+    let course = Arc::new(Course::new(user, webhooks.collect(), record.dry_run));
     record.seq = inner.recorder.lock().push(record.clone());
-    (record, verdict)
+    Admitted { record, verdict, course, refused }
 }
 
 /// The revision that a stale read is answered from: never before the one that the request names.

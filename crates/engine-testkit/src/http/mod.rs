@@ -24,16 +24,17 @@ use tower::Service;
 pub(crate) use read::expired_page;
 pub use server::Server;
 
-use self::{params::Params, route::Route};
+use self::{gate::Admitted, params::Params, route::Route};
 use crate::{
+    access::{self, User},
     clock::Now,
     cluster::Inner,
     discovery,
     fault::WatchPlan,
     json,
-    record::RequestRecord,
     resources::Resource,
     status::{About, ApiError},
+    webhook::Course,
     write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, scale, update},
 };
 
@@ -49,11 +50,13 @@ const MAX_DEPTH: usize = 100;
 #[derive(Clone)]
 pub(crate) struct ApiService {
     inner: Arc<Inner>,
+    /// Who asks, where no token says so.
+    user: Option<Arc<User>>,
 }
 
 impl ApiService {
-    pub(crate) fn new(inner: Arc<Inner>) -> Self {
-        Self { inner }
+    pub(crate) fn new(inner: Arc<Inner>, user: Option<Arc<User>>) -> Self {
+        Self { inner, user }
     }
 }
 
@@ -71,8 +74,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let inner = self.inner.clone();
-        Box::pin(async move { handle(inner, request).await })
+        let (inner, user) = (self.inner.clone(), self.user.clone());
+        Box::pin(async move { handle(inner, user, request).await })
     }
 }
 
@@ -141,9 +144,15 @@ pub(crate) struct Call {
     pub(crate) plan: Option<WatchPlan>,
     /// A watch that is to begin with `410 Gone`.
     pub(crate) gone: bool,
+    /// Who writes, and what webhooks say to it.
+    pub(crate) course: Arc<Course>,
 }
 
-async fn handle<B>(inner: Arc<Inner>, request: Request<B>) -> Result<Response<ResponseBody>, BoxError>
+async fn handle<B>(
+    inner: Arc<Inner>,
+    user: Option<Arc<User>>,
+    request: Request<B>,
+) -> Result<Response<ResponseBody>, BoxError>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
@@ -175,9 +184,10 @@ where
         stale: None,
         plan: None,
         gone: false,
+        course: Arc::default(),
     };
-    let (record, mut verdict) =
-        gate::admit(&inner, &call, parts.method.as_str(), parts.uri.query().unwrap_or_default());
+    let Admitted { record, mut verdict, course, refused } = gate::admit(&inner, &call, user.as_ref(), &parts);
+    call.course = course.clone();
     if let Some(delay) = verdict.delay {
         tokio::time::sleep(delay).await;
     }
@@ -194,6 +204,7 @@ where
     }
     let reply = match verdict.error.take() {
         Some(e) => Reply::from(e),
+        None if refused.is_some() => refused.map_or_else(|| Reply::text(""), Reply::from),
         None if verdict.broken => {
             Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::text("service unavailable\n") }
         }
@@ -202,7 +213,16 @@ where
             "RequestEntityTooLarge",
             format!("Request entity too large: limit is {limit}"),
         )),
-        None => dispatch(&inner, &call).unwrap_or_else(Reply::from),
+        None => {
+            let mut answer = dispatch(&inner, &call);
+            // Webhooks are asked with no lock held, and then the write is done again with what they said.
+            while course.asks() && course.ask().await {
+                answer = dispatch(&inner, &call);
+            }
+            let mut reply = answer.unwrap_or_else(Reply::from);
+            reply.warnings.extend(course.warnings());
+            reply
+        }
     };
     if is_read {
         gate::meddle(&inner, &call, &verdict.writers);
@@ -325,35 +345,11 @@ fn review(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<R
             "the server does not allow this method on the requested resource",
         ));
     }
-    let mut body = decode_body(call)?;
-    match resource.kind.as_str() {
-        "SelfSubjectAccessReview" | "SubjectAccessReview" | "LocalSubjectAccessReview" => {
-            let at = |key: &str| json::str_at(&body, &["spec", "resourceAttributes", key]).to_owned();
-            let asked = RequestRecord {
-                verb: at("verb"),
-                group: at("group"),
-                resource: at("resource"),
-                subresource: at("subresource"),
-                namespace: Some(at("namespace")).filter(|n| !n.is_empty()),
-                name: Some(at("name")).filter(|n| !n.is_empty()),
-                ..RequestRecord::default()
-            };
-            let allowed = !inner.state.lock().faults.forbids(&asked);
-            body["status"] = serde_json::json!({ "allowed": allowed });
-        }
-        "SelfSubjectReview" => {
-            body["status"] =
-                serde_json::json!({"userInfo": {"username": crate::fault::USER, "groups": ["system:authenticated"]}});
-        }
-        "SelfSubjectRulesReview" => {
-            body["status"] = serde_json::json!({
-                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-                "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-                "incomplete": false,
-            });
-        }
-        _ => {}
-    }
+    let body = decode_body(call)?;
+    let namespace = call.route.namespace.as_deref();
+    let state = inner.state.lock();
+    let body = access::review::answer(&state, call.course.user(), resource, namespace, body, call.now)?;
+    drop(state);
     Ok(Reply::json(StatusCode::CREATED, serde_json::to_vec(&body).unwrap_or_default()))
 }
 
@@ -386,7 +382,7 @@ fn unsupported() -> ApiError {
     )
 }
 
-fn options(inner: &Inner, call: &Call) -> Result<Options, ApiError> {
+fn options(call: &Call) -> Result<Options, ApiError> {
     let validation = match call.params.get("fieldValidation") {
         None | Some("Warn") => FieldValidation::Warn,
         Some("Strict") => FieldValidation::Strict,
@@ -427,13 +423,14 @@ fn options(inner: &Inner, call: &Call) -> Result<Options, ApiError> {
         manager: manager.to_owned(),
         validation,
         force: call.params.flag("force"),
-        now: inner.clock.now(),
+        now: call.now,
+        course: Some(call.course.clone()),
     })
 }
 
 fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
     let route = &call.route;
-    let options = options(inner, call)?;
+    let options = options(call)?;
     let target = Target {
         resource,
         version: &route.version,
@@ -506,9 +503,10 @@ fn create_or_act(inner: &Arc<Inner>, target: Target<'_>, call: &Call, options: &
             Ok(Answer { created: true, ..Answer::of(Outcome::Value(status)) })
         }
         "token" => {
+            let account = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
             let mut token = body;
             token["status"] =
-                serde_json::json!({"token": "testkit-token", "expirationTimestamp": options.now.rfc3339()});
+                serde_json::json!({"token": access::token_of(&account), "expirationTimestamp": options.now.rfc3339()});
             Ok(Answer { created: true, ..Answer::of(Outcome::Value(token)) })
         }
         _ => Err(ApiError::new(

@@ -65,7 +65,7 @@ async fn accept(listener: TcpListener, inner: Arc<Inner>, stopped: watch::Receiv
         };
         // Answers are small and clients wait for them.
         let _best_effort = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(ApiService::new(inner.clone()));
+        let service = TowerToHyperService::new(ApiService::new(inner.clone(), None));
         let mut stopped = stopped.clone();
         tokio::spawn(async move {
             let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);

@@ -20,13 +20,15 @@ pub(crate) fn create(
     applied: Option<Managed>,
 ) -> Result<Answer, ApiError> {
     check_identity(&target, &mut body)?;
+    let drawn = state.drawn();
     if !json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() {
         // An unwrapped error of the storage on a real server, and so without a reason.
         let message = "resourceVersion should not be set on objects to be created";
         return Err(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message));
     }
     let mut name = json::str_at(&body, &["metadata", "name"]).to_owned();
-    if name.is_empty() && !json::str_at(&body, &["metadata", "generateName"]).is_empty() {
+    let generated = name.is_empty() && !json::str_at(&body, &["metadata", "generateName"]).is_empty();
+    if generated {
         let prefix = json::str_at(&body, &["metadata", "generateName"]).to_owned();
         name = format!("{prefix}{}", state.seed.name_suffix());
         json::set(&mut body, &["metadata", "name"], name.as_str());
@@ -56,6 +58,10 @@ pub(crate) fn create(
         managed.update(&nothing, &body, &resource.schema(target.version), &who, &options.now.rfc3339());
         managed
     });
+    if let Err(e) = mutate(&target, generated, &mut body, &managed, options) {
+        state.put_back(drawn);
+        return Err(e);
+    }
     json::set(&mut body, &["metadata", "uid"], state.seed.uid());
     json::set(&mut body, &["metadata", "creationTimestamp"], options.now.rfc3339());
     if has_generation(resource) {
@@ -67,6 +73,10 @@ pub(crate) fn create(
         return Err(ApiError::already_exists(target.about()));
     }
     managed.write(&mut body);
+    if let Err(e) = options.admit(state, &target, None, Some(&body)) {
+        state.put_back(drawn);
+        return Err(e);
+    }
     let outcome = if options.dry_run {
         Outcome::Value(body)
     } else {
@@ -75,6 +85,38 @@ pub(crate) fn create(
         Outcome::Stored(stored)
     };
     Ok(Answer { outcome, created: true, warnings })
+}
+
+/// Lets the mutating webhooks have their say. They see no name that is yet to be made up, and change no ownership.
+fn mutate(
+    target: &Target<'_>,
+    generated: bool,
+    body: &mut Value,
+    managed: &Managed,
+    options: &Options,
+) -> Result<(), ApiError> {
+    if options.course.is_none() {
+        return Ok(());
+    }
+    let mut seen = body.clone();
+    managed.clone().write(&mut seen);
+    let seen_target = Target { name: if generated { "" } else { target.name }, ..*target };
+    if generated {
+        json::remove(&mut seen, &["metadata", "name"]);
+    }
+    if options.mutate(&seen_target, None, &mut seen)? {
+        json::set(&mut seen, &["metadata", "name"], target.name);
+        json::set(&mut seen, &["metadata", "namespace"], target.namespace);
+        if !target.resource.namespaced {
+            json::remove(&mut seen, &["metadata", "namespace"]);
+        }
+        json::remove(&mut seen, &["metadata", "managedFields"]);
+        admission::decode(target, &mut seen, crate::write::FieldValidation::Ignore)?;
+        to_storage(target, &mut seen);
+        admission::default(target.resource, &mut seen, None);
+        *body = seen;
+    }
+    Ok(())
 }
 
 /// Nothing is created in a namespace that is missing or going.

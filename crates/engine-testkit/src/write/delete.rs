@@ -104,6 +104,7 @@ pub(crate) fn delete(
     if resource.is("", "namespaces") && matches!(target.name, "default" | "kube-system" | "kube-public") {
         return Err(ApiError::forbidden(target.about(), "this namespace may not be deleted"));
     }
+    options.admit(state, &target, Some(&before), None)?;
     let mut after = before.value.clone();
     let mut finalizers: Vec<Value> = list_at(&after, &["metadata", "finalizers"])
         .iter()

@@ -15,8 +15,10 @@ use crate::{
     clock::Now,
     json,
     resources::Resource,
+    state::State,
     status::{About, ApiError},
     store::Stored,
+    webhook::Course,
 };
 
 /// What to do about fields that the kind does not have:
@@ -58,9 +60,35 @@ pub(crate) struct Options {
     pub(crate) validation: FieldValidation,
     pub(crate) force: bool,
     pub(crate) now: Now,
+    /// The way through admission of what a client writes; nobody asks about what the cluster does by itself.
+    pub(crate) course: Option<Arc<Course>>,
 }
 
 impl Options {
+    /// What the mutating webhooks make of an object.
+    pub(crate) fn mutate(
+        &self,
+        target: &Target<'_>,
+        before: Option<&Stored>,
+        object: &mut Value,
+    ) -> Result<bool, ApiError> {
+        match &self.course {
+            Some(course) => course.mutate(target, before, object),
+            None => Ok(false),
+        }
+    }
+
+    /// The last word before an object is stored (or, without one, deleted).
+    pub(crate) fn admit(
+        &self,
+        state: &State,
+        target: &Target<'_>,
+        before: Option<&Stored>,
+        object: Option<&Value>,
+    ) -> Result<(), ApiError> {
+        self.course.as_ref().map_or(Ok(()), |course| course.validate(state, target, before, object))
+    }
+
     pub(crate) fn who<'a>(&'a self, operation: Operation, api_version: &'a str, subresource: &'a str) -> Who<'a> {
         Who { name: &self.manager, operation, api_version, subresource }
     }

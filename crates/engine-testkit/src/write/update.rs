@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Answer, Options, Outcome, Target, check_identity, has_generation, to_storage};
+use super::{Answer, FieldValidation, Options, Outcome, Target, check_identity, has_generation, to_storage};
 use crate::{
     admission,
     apply::managed::{Managed, Operation},
@@ -158,6 +158,22 @@ pub(crate) fn finish(
             managed
         }
     };
+    if options.course.is_some() {
+        let mut seen = after.clone();
+        managed.clone().write(&mut seen);
+        if options.mutate(&target, Some(before), &mut seen)? {
+            json::remove(&mut seen, &["metadata", "managedFields"]);
+            admission::decode(&target, &mut seen, FieldValidation::Ignore)?;
+            to_storage(&target, &mut seen);
+            keep_server_fields(old, &mut seen);
+            if resource.status && target.subresource.is_empty() {
+                json::copy(old, &mut seen, &["status"]);
+            }
+            admission::default(resource, &mut seen, Some(old));
+            after = seen;
+        }
+    }
+    let drawn = state.drawn();
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after)?;
     let generation = json::i64_at(old, &["metadata", "generation"]);
@@ -167,6 +183,10 @@ pub(crate) fn finish(
     json::remove(&mut after, &["metadata", "managedFields"]);
     managed.write(&mut after);
     json::copy(old, &mut after, &["metadata", "resourceVersion"]);
+    if let Err(e) = options.admit(state, &target, Some(before), Some(&after)) {
+        state.put_back(drawn);
+        return Err(e);
+    }
     if without_times(&after) == without_times(old) {
         return Ok(Answer { outcome: Outcome::Stored(before.clone()), created: false, warnings });
     }
