@@ -39,8 +39,11 @@ const RUNTIME: [&str; 12] = [
 
 const CORE: &str = "gitops-engine-core";
 
-const LAYERS: [Layer; 9] = [
+const SCHEMA: &str = "gitops-engine-schema";
+
+const LAYERS: [Layer; 10] = [
     Layer { package: CORE, folder: "crates/engine-core", ours: &[], never: &RUNTIME },
+    Layer { package: SCHEMA, folder: "crates/engine-schema", ours: &[], never: &RUNTIME },
     Layer { package: "gitops-engine-diff", folder: "crates/engine-diff", ours: &[CORE], never: &RUNTIME },
     Layer { package: "gitops-engine-health", folder: "crates/engine-health", ours: &[CORE], never: &RUNTIME },
     Layer {
@@ -67,7 +70,7 @@ const LAYERS: [Layer; 9] = [
         ours: &[CORE, "gitops-engine-diff"],
         never: &["kube*", "k8s-openapi", "gix*", "hyper*", "http", "reqwest", "rustls", "ring"],
     },
-    Layer { package: "gitops-engine-testkit", folder: "crates/engine-testkit", ours: &[], never: &["gix*"] },
+    Layer { package: "gitops-engine-testkit", folder: "crates/engine-testkit", ours: &[SCHEMA], never: &["gix*"] },
     Layer {
         package: "gitops-engine",
         folder: "",
@@ -104,8 +107,9 @@ const INSIDE: [&str; 12] = [
 const SHOWN: [(&str, &str); 2] = [("gitops-engine-cache", "kube::Client"), ("gitops-engine-testkit", "kube::Client")];
 
 /// The code that decides. It sees values and returns values.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "crates/engine-core/src",
+    "crates/engine-schema/src",
     "crates/engine-diff/src",
     "crates/engine-health/src",
     "crates/engine-manifest/src/yaml",

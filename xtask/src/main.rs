@@ -14,6 +14,7 @@ mod docs;
 mod e2e;
 mod layers;
 mod lint;
+mod openapi;
 mod peers;
 mod programs;
 mod signatures;
@@ -37,6 +38,8 @@ usage: cargo xtask COMMAND
   api-differential [--programs N] [--seed S] [--only AREA] [--start K] [--shown N]
                                    random programs on the in-process API and on a real API server give equal answers
   control-plane [--build-only]     a real control plane for yourself, until Ctrl-C
+  openapi [--check]                writes the types and the discovery that gitops-engine-schema ships, as a real control
+                                   plane serves them; --check: whether they are what it serves
   bench [--rounds N] [--only NAME] [--peers-only | --without-peers]
                                    our benches and the Go engine's in turn, as one table of ratios
   differential [--cases N] [--seed S] [--only health|diff|order|hooks|yaml]
@@ -73,6 +76,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Option<Tally>> {
         Some("api-suite") => api_suite::run(arguments).map(Some),
         Some("api-differential") => api_differential::run(arguments).map(Some),
         Some("control-plane") => control_plane::run(arguments).map(Some),
+        Some("openapi") => openapi::run(arguments).map(Some),
         Some("bench") => bench::run(arguments).map(Some),
         Some("differential") => differential::run(arguments).map(Some),
         Some("lint") => lint::run(arguments).map(Some),
