@@ -40,12 +40,16 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// [`ArchiveError::Format`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, ArchiveError> {
-        let body = bytes.strip_prefix(MAGIC.as_bytes()).ok_or(ArchiveError::Format("another first line"))?;
+        if !bytes.starts_with(MAGIC.as_bytes()) {
+            return Err(ArchiveError::Format("another first line"));
+        }
+        // From the line feed on, so that a head without pieces ends, too.
+        let body = &bytes[MAGIC.len() - 1..];
         let end = body.windows(2).position(|w| w == b"\n\n").ok_or(ArchiveError::Format("the head has no end"))?;
         let head = std::str::from_utf8(&body[..end]).map_err(|_| ArchiveError::Format("the head is not text"))?;
         let mut rest = &body[end + 2..];
         let mut pieces = BTreeMap::new();
-        for line in head.lines() {
+        for line in head.lines().skip(1) {
             let mut words = line.split(' ');
             let (Some(name), Some(length), Some(compressed)) = (words.next(), words.next(), words.next()) else {
                 return Err(ArchiveError::Format("a line of the head is too short"));
@@ -53,7 +57,8 @@ impl<'a> Archive<'a> {
             let (Ok(length), Ok(compressed)) = (length.parse(), compressed.parse::<usize>()) else {
                 return Err(ArchiveError::Format("a length is not a number"));
             };
-            let (piece, after) = rest.split_at_checked(compressed).ok_or(ArchiveError::Format("the file is cut off"))?;
+            let (piece, after) =
+                rest.split_at_checked(compressed).ok_or(ArchiveError::Format("the file is cut off"))?;
             rest = after;
             pieces.insert(name, Piece { length, compressed: piece });
         }
@@ -93,8 +98,7 @@ pub fn write(pieces: &BTreeMap<String, String>) -> Result<Vec<u8>, ArchiveError>
     let (mut head, mut body) = (MAGIC.to_owned(), Vec::new());
     for (name, text) in pieces {
         let mut out = vec![0; zlib_rs::compress_bound(text.len())];
-        let (compressed, code) =
-            zlib_rs::compress_slice(&mut out, text.as_bytes(), DeflateConfig::best_compression());
+        let (compressed, code) = zlib_rs::compress_slice(&mut out, text.as_bytes(), DeflateConfig::best_compression());
         if code != ReturnCode::Ok || name.contains([' ', '\n']) {
             return Err(ArchiveError::Piece(name.clone()));
         }

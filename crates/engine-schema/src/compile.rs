@@ -159,7 +159,14 @@ fn map(schema: &Value, kept: bool) -> Map {
 fn list(schema: &Value, kept: bool) -> List {
     let items = schema.get("items").map_or(Ref::Untyped, |items| reference(items, kept));
     let keys = |key: &str| -> Vec<String> {
-        schema.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        schema
+            .get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     };
     let (kind, keys) = match text(schema, "x-kubernetes-list-type") {
         "set" => (ListKind::Set, Vec::new()),

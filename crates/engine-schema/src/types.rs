@@ -203,7 +203,11 @@ pub(crate) enum Ref {
     Inline(Arc<Type>),
     Named(&'static Definition),
     /// A shipped type that is atomic at this place, or granular although it is atomic elsewhere.
-    Changed { of: &'static Definition, atomic: bool, compiled: Arc<OnceLock<Type>> },
+    Changed {
+        of: &'static Definition,
+        atomic: bool,
+        compiled: Arc<OnceLock<Type>>,
+    },
     /// Anything: maps merge by key, lists are atomic.
     Deduced,
     /// Anything, as one value.

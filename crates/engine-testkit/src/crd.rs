@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use gitops_engine_schema::{Schema, UnknownFields};
 use serde_json::{Map, Value};
 
 use crate::{
-    apply::schema::Schema,
     json::{get, list_at, str_at},
     resources::{GroupResource, Resource, ScalePaths},
     status::Cause,
@@ -33,6 +33,10 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
     };
     let (mut versions, mut served, mut storage, mut scale) = (Vec::new(), BTreeMap::new(), None, None);
     let mut status = false;
+    let unknown = match is_true(spec, "preserveUnknownFields") {
+        true => UnknownFields::Kept,
+        false => UnknownFields::Pruned,
+    };
     for v in list_at(spec, &["versions"]) {
         let name = str_at(v, &["name"]).to_owned();
         if v.get("storage").and_then(Value::as_bool) == Some(true) {
@@ -57,7 +61,7 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
         served.insert(
             name.clone(),
             CrdVersion {
-                schema: Schema::custom(openapi),
+                schema: Schema::custom(openapi, unknown),
                 openapi: openapi.map(|o| Arc::new(o.clone())),
                 status: has_status,
                 columns: list_at(v, &["additionalPrinterColumns"]).to_vec(),

@@ -26,7 +26,6 @@
 
 mod access;
 mod admission;
-mod apply;
 mod clock;
 mod cluster;
 #[cfg(feature = "conformance")]

@@ -104,7 +104,9 @@ impl fmt::Display for PathElement {
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Number(n) => match n.as_f64() {
-            Some(float) if n.is_f64() && float.fract() == 0.0 && float.abs() < 1e21 => out.push_str(&format!("{float:.0}")),
+            Some(float) if n.is_f64() && float.fract() == 0.0 && float.abs() < 1e21 => {
+                out.push_str(&format!("{float:.0}"))
+            }
             _ => out.push_str(&n.to_string()),
         },
         Value::String(_) => {

@@ -115,11 +115,8 @@ impl FieldSet {
     pub fn intersection(&self, other: &Self) -> Self {
         let nodes = self.nodes.iter().filter_map(|(element, mine)| {
             let theirs = other.nodes.get(element)?;
-            Node {
-                member: mine.member && theirs.member,
-                children: mine.children.intersection(&theirs.children),
-            }
-            .unless_empty(element)
+            Node { member: mine.member && theirs.member, children: mine.children.intersection(&theirs.children) }
+                .unless_empty(element)
         });
         Self { nodes: nodes.collect() }
     }
@@ -129,11 +126,10 @@ impl FieldSet {
     pub fn difference(&self, other: &Self) -> Self {
         let nodes = self.nodes.iter().filter_map(|(element, mine)| match other.nodes.get(element) {
             None => Some((element.clone(), mine.clone())),
-            Some(theirs) => Node {
-                member: mine.member && !theirs.member,
-                children: mine.children.difference(&theirs.children),
+            Some(theirs) => {
+                Node { member: mine.member && !theirs.member, children: mine.children.difference(&theirs.children) }
+                    .unless_empty(element)
             }
-            .unless_empty(element),
         });
         Self { nodes: nodes.collect() }
     }
@@ -277,7 +273,8 @@ mod tests {
         let odd = json!({"f:l": {"k:{\"b\": 1.0, \"a\":\"<\"}": {}, "v: \"x\"": {}, "i:007": {}, "z:new": {}}});
         let expected = json!({"f:l": {"k:{\"a\":\"\\u003c\",\"b\":1}": {}, "v:\"x\"": {}, "i:7": {}}});
         assert_eq!(set(odd).to_fields_v1(), expected);
-        for broken in [json!([]), json!({"f": {}}), json!({"fx": {}}), json!({"k:[]": {}}), json!({"v:": {}}), json!({"f:a": 1})]
+        for broken in
+            [json!([]), json!({"f": {}}), json!({"fx": {}}), json!({"k:[]": {}}), json!({"v:": {}}), json!({"f:a": 1})]
         {
             assert!(FieldSet::from_fields_v1(&broken).is_err(), "{broken}");
         }
@@ -308,7 +305,8 @@ mod tests {
     }
 
     fn json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[fkvi]:.{0,4}".prop_map(Value::from)];
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[fkvi]:.{0,4}".prop_map(Value::from)];
         leaf.prop_recursive(4, 32, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),

@@ -119,7 +119,7 @@ impl ManagedFields {
             let entry = &mut self.entries[own];
             entry.fields = entry.fields.difference(&unowned());
             if changed {
-                entry.time = Some(writer.time.to_owned());
+                entry.time = writer.time.map(str::to_owned).or(entry.time.take());
             }
             if entry.fields.is_empty() {
                 self.entries.remove(own);
@@ -132,7 +132,14 @@ impl ManagedFields {
     }
 
     /// Takes out what the last configuration had, this one has not, and nobody owns now.
-    fn prune(&self, versions: &dyn Versions, merged: Value, version: &str, last: &FieldSet, writer: &Writer<'_>) -> Value {
+    fn prune(
+        &self,
+        versions: &dyn Versions,
+        merged: Value,
+        version: &str,
+        last: &FieldSet,
+        writer: &Writer<'_>,
+    ) -> Value {
         let at = |object: &Value, version: &str| versions.convert(object, version).map(std::borrow::Cow::into_owned);
         let (Some(schema), Some(in_last)) = (versions.schema(version), at(&merged, version)) else { return merged };
         let last = last.with_named_parents(&schema);
@@ -151,9 +158,7 @@ impl ManagedFields {
             let (Some(schema), Some(whole), Some(part)) = (versions.schema(v), at(&merged, v), at(&pruned, v)) else {
                 continue;
             };
-            let keep = field_set(&part, &schema)
-                .with_named_parents(&schema)
-                .union(&owned.with_named_parents(&schema));
+            let keep = field_set(&part, &schema).with_named_parents(&schema).union(&owned.with_named_parents(&schema));
             let gone = field_set(&whole, &schema).with_named_parents(&schema).difference(&keep);
             pruned = remove(&whole, &gone, &schema);
         }

@@ -48,8 +48,8 @@ pub struct Writer<'a> {
     pub api_version: &'a str,
     /// The subresource that is written; empty for the object itself.
     pub subresource: &'a str,
-    /// When, RFC 3339 in UTC, to the second.
-    pub time: &'a str,
+    /// When, RFC 3339 in UTC, to the second. Without one, a new entry has no time and an old one keeps its own.
+    pub time: Option<&'a str>,
 }
 
 impl Writer<'_> {

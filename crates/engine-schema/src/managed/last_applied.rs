@@ -4,11 +4,7 @@
 
 use serde_json::Value;
 
-use super::{
-    conflict::Conflicts,
-    entry::Writer,
-    versions::Versions,
-};
+use super::{conflict::Conflicts, entry::Writer, versions::Versions};
 use crate::{
     fields::FieldSet,
     merge::{Duplicates, compare, field_set, validate},

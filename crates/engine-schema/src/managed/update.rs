@@ -64,11 +64,13 @@ impl ManagedFields {
         if taken.is_empty() {
             return;
         }
-        let time = Some(writer.time.to_owned());
+        let time = writer.time.map(str::to_owned);
         match self.position(writer.name(), Operation::Update, writer.subresource, writer.api_version) {
             Some(place) => {
                 self.entries[place].fields.absorb(&taken);
-                self.entries[place].time = time;
+                if time.is_some() {
+                    self.entries[place].time = time;
+                }
             }
             None => self.entries.push(ManagedEntry {
                 manager: writer.name().to_owned(),
@@ -83,11 +85,7 @@ impl ManagedFields {
 
     /// What each entry but `except` loses to a write, and what of that is a conflict. `None` for an entry in a version that is
     /// not served.
-    fn lost(
-        &self,
-        comparisons: &mut Comparisons<'_>,
-        except: Option<usize>,
-    ) -> (Vec<Option<FieldSet>>, Vec<Conflict>) {
+    fn lost(&self, comparisons: &mut Comparisons<'_>, except: Option<usize>) -> (Vec<Option<FieldSet>>, Vec<Conflict>) {
         let mut conflicts = Vec::new();
         let mut lost = Vec::with_capacity(self.entries.len());
         for (i, entry) in self.entries.iter().enumerate() {
@@ -164,9 +162,9 @@ impl ManagedFields {
                 first.insert(entry.api_version.clone(), entry);
                 continue;
             };
-            let mut bucket = self.take_entry(ANCIENT, "", &entry.api_version).or_else(|| {
-                self.take_entry(&oldest.manager, &oldest.subresource, &oldest.api_version)
-            });
+            let mut bucket = self
+                .take_entry(ANCIENT, "", &entry.api_version)
+                .or_else(|| self.take_entry(&oldest.manager, &oldest.subresource, &oldest.api_version));
             let taken = self.take_entry(&entry.manager, &entry.subresource, &entry.api_version);
             if let (Some(bucket), Some(taken)) = (&mut bucket, taken) {
                 bucket.manager = ANCIENT.to_owned();

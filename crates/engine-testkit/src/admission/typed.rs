@@ -1,9 +1,8 @@
 //! What decoding into a Go type does to an object: types are checked, unknown fields fall away, empty maps and lists
 //! are not written back, and embedded structs are always there.
 
+use gitops_engine_schema::{Format, Scalar, Type};
 use serde_json::{Map, Value};
-
-use crate::apply::schema::{Scalar, Schema};
 
 fn go_kind(value: &Value) -> &'static str {
     match value {
@@ -16,45 +15,66 @@ fn go_kind(value: &Value) -> &'static str {
     }
 }
 
-fn go_type(schema: &Schema) -> String {
-    match schema {
-        Schema::Scalar(Scalar::String) => "string".to_owned(),
-        Schema::Scalar(Scalar::Number) => "int32".to_owned(),
-        Schema::Scalar(Scalar::Boolean) => "bool".to_owned(),
-        Schema::Map(item) | Schema::AtomicMap(item) => format!("map[string]{}", go_type(item)),
-        Schema::Set => "[]string".to_owned(),
-        Schema::AtomicList(_) | Schema::ListMap(_) => format!("[]{}", go_type(&schema.item())),
-        Schema::Struct(_) => format!("v1.{}", schema.type_name().unwrap_or("Object")),
-        Schema::Unknown => "interface {}".to_owned(),
+/// Types that decode themselves, or that take anything.
+fn decodes_itself(schema: &Type) -> bool {
+    schema.scalar() == Some(Scalar::Untyped) || schema.format() == Some(Format::Quantity)
+}
+
+fn go_type(schema: &Type) -> String {
+    if let Some(map) = schema.map() {
+        return match (schema.go_name(), map.rest()) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(rest)) => format!("map[string]{}", go_type(rest)),
+            (None, None) => "interface {}".to_owned(),
+        };
     }
+    if let Some(list) = schema.list() {
+        return format!("[]{}", go_type(list.items()));
+    }
+    match (schema.scalar(), schema.format()) {
+        (Some(Scalar::String), Some(Format::Byte)) => "[]uint8",
+        (Some(Scalar::String), _) => "string",
+        (Some(Scalar::Number), Some(Format::Int64)) => "int64",
+        (Some(Scalar::Number), Some(Format::Double)) => "float64",
+        (Some(Scalar::Number), _) => "int32",
+        (Some(Scalar::Boolean), _) => "bool",
+        (Some(Scalar::Untyped) | None, _) => "interface {}",
+    }
+    .to_owned()
+}
+
+fn struct_name(schema: &Type) -> Option<&'static str> {
+    schema.go_name().and_then(|name| name.rsplit('.').next())
 }
 
 /// The first value that its field cannot hold, in the words of Go's decoder.
-pub(super) fn mismatch(value: &Value, schema: &Schema) -> Option<String> {
-    fn walk(value: &Value, schema: &Schema, owner: &str, path: &str) -> Option<String> {
-        let fits = match schema {
-            Schema::Unknown => return None,
-            _ if value.is_null() => return None,
-            Schema::Scalar(Scalar::String) => value.is_string(),
-            Schema::Scalar(Scalar::Number) => value.is_number(),
-            Schema::Scalar(Scalar::Boolean) => value.is_boolean(),
-            Schema::Struct(_) | Schema::Map(_) | Schema::AtomicMap(_) => value.is_object(),
-            Schema::AtomicList(_) | Schema::ListMap(_) | Schema::Set => value.is_array(),
+pub(super) fn mismatch(value: &Value, schema: &Type) -> Option<String> {
+    fn walk(value: &Value, schema: &Type, owner: &str, path: &str) -> Option<String> {
+        if value.is_null() || decodes_itself(schema) {
+            return None;
+        }
+        let fits = match value {
+            Value::Object(_) => schema.map().is_some(),
+            Value::Array(_) => schema.list().is_some(),
+            Value::String(_) => schema.scalar() == Some(Scalar::String),
+            Value::Number(_) => schema.scalar() == Some(Scalar::Number),
+            Value::Bool(_) => schema.scalar() == Some(Scalar::Boolean),
+            Value::Null => true,
         };
         if !fits {
             let (kind, wanted) = (go_kind(value), go_type(schema));
             return Some(format!("json: cannot unmarshal {kind} into Go struct field {owner}.{path} of type {wanted}"));
         }
-        match (value, schema) {
-            (Value::Object(map), Schema::Struct(_)) => {
-                let owner = schema.type_name().unwrap_or(owner);
+        match value {
+            Value::Object(map) if schema.is_struct() => {
+                let owner = struct_name(schema).unwrap_or(owner);
                 map.iter().find_map(|(name, v)| {
                     let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    walk(v, &schema.field(name).0, owner, &at)
+                    walk(v, schema.value(name), owner, &at)
                 })
             }
-            (Value::Object(map), _) => map.iter().find_map(|(name, v)| walk(v, &schema.field(name).0, owner, path)),
-            (Value::Array(list), _) => list.iter().find_map(|v| walk(v, &schema.item(), owner, path)),
+            Value::Object(map) => map.iter().find_map(|(name, v)| walk(v, schema.value(name), owner, path)),
+            Value::Array(list) => list.iter().find_map(|v| walk(v, schema.items(), owner, path)),
             _ => None,
         }
     }
@@ -62,21 +82,20 @@ pub(super) fn mismatch(value: &Value, schema: &Schema) -> Option<String> {
 }
 
 /// Drops fields that the type does not have, and reports them.
-pub(super) fn drop_unknown(value: &mut Value, schema: &Schema, path: &str, unknown: &mut Vec<String>) {
+pub(super) fn drop_unknown(value: &mut Value, schema: &Type, path: &str, unknown: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.retain(|name, v| {
             let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            if schema.is_unknown_field(name) {
+            if schema.map().is_some_and(|map| map.value(name).is_none()) {
                 unknown.push(at);
                 return false;
             }
-            drop_unknown(v, &schema.field(name).0, &at, unknown);
+            drop_unknown(v, schema.value(name), &at, unknown);
             true
         }),
         Value::Array(list) => {
-            let item = schema.item();
             for (i, v) in list.iter_mut().enumerate() {
-                drop_unknown(v, &item, &format!("{path}[{i}]"), unknown);
+                drop_unknown(v, schema.items(), &format!("{path}[{i}]"), unknown);
             }
         }
         _ => {}
@@ -84,55 +103,55 @@ pub(super) fn drop_unknown(value: &mut Value, schema: &Schema, path: &str, unkno
 }
 
 /// Drops maps and lists with nothing in them, as `omitempty` does.
-pub(super) fn drop_empty(value: &mut Value, schema: &Schema) {
+pub(super) fn drop_empty(value: &mut Value, schema: &Type) {
     match value {
         Value::Object(map) => map.retain(|name, v| {
-            let (child, known) = schema.field(name);
-            drop_empty(v, &child);
-            let omitted = match (&*v, &child) {
-                (Value::Array(list), Schema::AtomicList(_) | Schema::ListMap(_) | Schema::Set) => list.is_empty(),
-                (Value::Object(map), Schema::Map(_) | Schema::AtomicMap(_)) => map.is_empty(),
-                _ => false,
-            };
-            // Rules without entries are written as such: the field is not optional.
-            !(omitted && known && name != "rules")
+            let child = schema.value(name);
+            drop_empty(v, child);
+            let Some(field) = schema.field(name).filter(|f| !f.is_required()) else { return true };
+            match &*v {
+                Value::Array(list) => !list.is_empty() || field.value().list().is_none(),
+                // A struct behind a pointer stays, empty as it is.
+                Value::Object(map) => !map.is_empty() || child.name().is_some() || child.map().is_none(),
+                _ => true,
+            }
         }),
-        Value::Array(list) => {
-            let item = schema.item();
-            list.iter_mut().for_each(|v| drop_empty(v, &item));
-        }
+        Value::Array(list) => list.iter_mut().for_each(|v| drop_empty(v, schema.items())),
         _ => {}
     }
 }
 
 /// Adds the structs that the Go type always holds.
-pub(super) fn embed(value: &mut Value, schema: &Schema) {
+pub(super) fn embed(value: &mut Value, schema: &Type) {
     match value {
         Value::Object(map) => {
-            for (name, _) in schema.embedded_structs() {
-                map.entry(name.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+            if schema.name().is_some() {
+                for (name, field) in schema.map().into_iter().flat_map(gitops_engine_schema::Map::fields) {
+                    if field.is_embedded() && field.value().is_struct() {
+                        map.entry(name.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+                    }
+                }
             }
             for (name, v) in map {
-                embed(v, &schema.field(name).0);
+                embed(v, schema.value(name));
             }
         }
-        Value::Array(list) => {
-            let item = schema.item();
-            list.iter_mut().for_each(|v| embed(v, &item));
-        }
+        Value::Array(list) => list.iter_mut().for_each(|v| embed(v, schema.items())),
         _ => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use gitops_engine_schema::Schema;
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn wrong_types_are_named_as_go_names_them() {
-        let schema = Schema::builtin("apps", "v1", "Deployment");
+        let schema = Schema::builtin("apps", "v1", "Deployment").unwrap();
         for (object, expected) in [
             (
                 json!({"spec": {"replicas": "three"}}),
@@ -156,7 +175,7 @@ mod tests {
 
     #[test]
     fn empty_collections_are_omitted_and_structs_embedded() {
-        let schema = Schema::builtin("apps", "v1", "Deployment");
+        let schema = Schema::builtin("apps", "v1", "Deployment").unwrap();
         let mut object =
             json!({"metadata": {"labels": {}}, "spec": {"template": {"spec": {"volumes": [], "securityContext": {}}}}});
         drop_empty(&mut object, &schema);

@@ -2,11 +2,12 @@
 
 mod builtin;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
+use gitops_engine_schema::{Schema, Versions};
 use serde_json::Value;
 
-use crate::{apply::schema::Schema, crd::CrdVersion};
+use crate::crd::CrdVersion;
 
 /// Group and plural name: what storage and rules are keyed by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,7 +93,7 @@ impl Resource {
     pub(crate) fn schema(&self, version: &str) -> Schema {
         match self.crd.get(version) {
             Some(v) => v.schema.clone(),
-            None => Schema::builtin(&self.gr.group, version, &self.kind),
+            None => Schema::builtin(&self.gr.group, version, &self.kind).unwrap_or_else(Schema::deduced),
         }
     }
 
@@ -104,6 +105,31 @@ impl Resource {
         let mut shown = value.clone();
         shown["apiVersion"] = self.api_version(version).into();
         Some(shown)
+    }
+}
+
+impl Resource {
+    /// The version of an `apiVersion`, when it is one of this resource's.
+    fn version_of<'v>(&self, api_version: &'v str) -> Option<&'v str> {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        (group == &*self.gr.group && self.versions.iter().any(|v| v == version)).then_some(version)
+    }
+}
+
+/// Stored objects are all in the storage version; what shows them in another one changes no field but `apiVersion`.
+impl Versions for Resource {
+    fn schema(&self, api_version: &str) -> Option<Schema> {
+        self.version_of(api_version).map(|version| Self::schema(self, version))
+    }
+
+    fn convert<'v>(&self, object: &'v Value, api_version: &str) -> Option<Cow<'v, Value>> {
+        self.version_of(api_version)?;
+        if object.get("apiVersion").and_then(Value::as_str).is_none_or(|v| v == api_version) {
+            return Some(Cow::Borrowed(object));
+        }
+        let mut shown = object.clone();
+        shown["apiVersion"] = api_version.into();
+        Some(Cow::Owned(shown))
     }
 }
 

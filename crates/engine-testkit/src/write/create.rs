@@ -1,12 +1,11 @@
 //! Creating objects.
 
+use gitops_engine_schema::ManagedFields;
 use serde_json::Value;
 
 use super::{Answer, Options, Outcome, Target, check_identity, has_generation, to_storage};
 use crate::{
-    admission,
-    apply::managed::{Managed, Operation},
-    json,
+    admission, json,
     state::State,
     status::{About, ApiError},
 };
@@ -17,7 +16,7 @@ pub(crate) fn create(
     target: Target<'_>,
     mut body: Value,
     options: &Options,
-    applied: Option<Managed>,
+    applied: Option<ManagedFields>,
 ) -> Result<Answer, ApiError> {
     check_identity(&target, &mut body)?;
     let drawn = state.drawn();
@@ -52,10 +51,10 @@ pub(crate) fn create(
     admission::default(resource, &mut body, None);
     let api_version = resource.api_version(target.version);
     let managed = applied.unwrap_or_else(|| {
-        let mut managed = Managed::default();
-        let who = options.who(Operation::Update, &api_version, "");
-        let nothing = Value::Object(serde_json::Map::new());
-        managed.update(&nothing, &body, &resource.schema(target.version), &who, &options.now.rfc3339());
+        let mut managed = ManagedFields::default();
+        let nothing = resource.schema(target.version).empty_object();
+        let time = options.now.rfc3339();
+        managed.update(&**resource, &nothing, &body, &options.writer(&api_version, "", &time));
         managed
     });
     if let Err(e) = mutate(&target, generated, &mut body, &managed, options) {

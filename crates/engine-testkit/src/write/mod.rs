@@ -8,10 +8,10 @@ pub(crate) mod update;
 
 use std::sync::Arc;
 
+use gitops_engine_schema::Writer;
 use serde_json::Value;
 
 use crate::{
-    apply::managed::{Operation, Who},
     clock::Now,
     json,
     resources::Resource,
@@ -89,8 +89,10 @@ impl Options {
         self.course.as_ref().map_or(Ok(()), |course| course.validate(state, target, before, object))
     }
 
-    pub(crate) fn who<'a>(&'a self, operation: Operation, api_version: &'a str, subresource: &'a str) -> Who<'a> {
-        Who { name: &self.manager, operation, api_version, subresource }
+    pub(crate) fn writer<'a>(&'a self, api_version: &'a str, subresource: &'a str, time: &'a str) -> Writer<'a> {
+        // The scale subresource writes its entry by hand, and without a time.
+        let time = (subresource != "scale").then_some(time);
+        Writer { manager: &self.manager, api_version, subresource, time }
     }
 }
 
@@ -169,7 +171,7 @@ pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<()
     for field in ["metadata", "spec", "status"] {
         if let Some(v) = body.get(field).filter(|v| !v.is_object() && !v.is_null())
             && !target.resource.is_custom()
-            && target.resource.schema(target.version).walk(&[&format!("f:{field}")]).1
+            && target.resource.schema(target.version).field(field).is_some()
         {
             return Err(ApiError::bad_request(format!(
                 "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal {} into Go struct field {}.{field}",

@@ -1,17 +1,16 @@
 //! The four kinds of patches:
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply>
 
+use gitops_engine_schema::{
+    Field, ManagedFields, Patch, Type,
+    managed::Force,
+    merge::{Duplicates, validate},
+};
 use serde_json::{Map, Value};
 
 use super::{Answer, Options, Outcome, Target, check_identity, create, to_storage, update};
 use crate::{
-    admission,
-    apply::{
-        managed::{Managed, Operation, conflict_message},
-        merge,
-        schema::Schema,
-    },
-    json,
+    admission, json,
     state::State,
     status::{About, ApiError, Cause},
 };
@@ -155,33 +154,38 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
         json::remove(&mut owned, &["status"]);
     }
     let schema = resource.schema(target.version);
-    merge::validate(&owned, &schema).map_err(|e| {
+    validate(&owned, &schema, Duplicates::Refused).map_err(|e| {
         let message = format!(
             "failed to create typed patch object ({sent_namespace}/{}; {api_version}, Kind={}): {e}",
             target.name, resource.kind
         );
         ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message)
     })?;
-    let nothing = Value::Object(Map::new());
+    let nothing = schema.empty_object();
     let live = before.as_ref().map_or(&nothing, |b| &b.value);
-    let mut managed = Managed::of(live);
-    let who = options.who(Operation::Apply, &api_version, target.subresource);
-    let merged =
-        managed.apply(live, &owned, &schema, &who, options.force, &options.now.rfc3339()).map_err(|conflicts| {
-            let mut e = ApiError::new(http::StatusCode::CONFLICT, "Conflict", conflict_message(&conflicts));
+    let mut managed = ManagedFields::of(live);
+    let time = options.now.rfc3339();
+    let writer = options.writer(&api_version, target.subresource, &time);
+    let force = if options.force { Force::Yes } else { Force::No };
+    let merged = managed
+        .apply(&**resource, live, &owned, &writer, force)
+        .map_err(|conflicts| {
+            let mut e = ApiError::new(http::StatusCode::CONFLICT, "Conflict", conflicts.to_string());
             let causes: Vec<Value> = conflicts
+                .0
                 .iter()
                 .map(|c| {
                     serde_json::json!({
                         "reason": "FieldManagerConflict",
                         "message": format!("conflict with {}", c.manager),
-                        "field": c.path,
+                        "field": c.path.to_string(),
                     })
                 })
                 .collect();
             e.details = Some(serde_json::json!({ "causes": causes }));
             e
-        })?;
+        })?
+        .object;
     let mut answer = match &before {
         Some(before) => {
             let mut merged = merged;
@@ -206,7 +210,7 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
 
 /// A strategic merge patch: maps merge, lists merge by the first key of their type, directives steer.
 /// <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md>
-fn strategic(target: &mut Value, patch: &Map<String, Value>, schema: &Schema) -> Result<(), ApiError> {
+fn strategic(target: &mut Value, patch: &Map<String, Value>, schema: &Type) -> Result<(), ApiError> {
     if !target.is_object() {
         *target = Value::Object(Map::new());
     }
@@ -242,17 +246,18 @@ fn strategic(target: &mut Value, patch: &Map<String, Value>, schema: &Schema) ->
         if key.starts_with('$') {
             continue;
         }
-        let (child, _) = schema.field(key);
+        let child = schema.value(key);
+        let how = schema.field(key).and_then(Field::patch);
         match value {
             Value::Null => {
                 map.remove(key);
             }
-            Value::Object(inner) => strategic(map.entry(key.clone()).or_insert(Value::Null), inner, &child)?,
+            Value::Object(inner) => strategic(map.entry(key.clone()).or_insert(Value::Null), inner, child)?,
             Value::Array(items) => {
                 let old = map.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-                let merged = strategic_list(old, items, &child)?;
+                let merged = strategic_list(old, items, how, child)?;
                 let order = patch.get(&format!("$setElementOrder/{key}")).and_then(Value::as_array);
-                map.insert(key.clone(), Value::Array(ordered(merged, order, &child)));
+                map.insert(key.clone(), Value::Array(ordered(merged, order, how)));
             }
             other => {
                 map.insert(key.clone(), other.clone());
@@ -265,30 +270,29 @@ fn strategic(target: &mut Value, patch: &Map<String, Value>, schema: &Schema) ->
             && !patch.contains_key(field)
             && let Some(list) = map.get(field).and_then(Value::as_array).cloned()
         {
-            let sorted = ordered(list, order.as_array(), &schema.field(field).0);
+            let sorted = ordered(list, order.as_array(), schema.field(field).and_then(Field::patch));
             map.insert(field.to_owned(), Value::Array(sorted));
         }
     }
     Ok(())
 }
 
-fn merge_key(schema: &Schema) -> Option<&str> {
-    match schema {
-        Schema::ListMap(list) => list.keys.first().map(|(name, _)| name.as_str()),
-        _ => None,
-    }
-}
-
-fn strategic_list(mut old: Vec<Value>, patch: &[Value], schema: &Schema) -> Result<Vec<Value>, ApiError> {
-    if let Schema::Set = schema {
+/// `how` is what the type says about the field that holds the list.
+fn strategic_list(
+    mut old: Vec<Value>,
+    patch: &[Value],
+    how: Option<&Patch>,
+    schema: &Type,
+) -> Result<Vec<Value>, ApiError> {
+    let Some(how) = how.filter(|how| how.merge) else { return Ok(patch.to_vec()) };
+    let Some(key) = how.merge_key.as_deref() else {
         for item in patch {
             if !old.contains(item) {
                 old.push(item.clone());
             }
         }
         return Ok(old);
-    }
-    let (Some(key), Schema::ListMap(list)) = (merge_key(schema), schema) else { return Ok(patch.to_vec()) };
+    };
     if patch.iter().any(|p| json::str_at(p, &["$patch"]) == "replace") {
         return Ok(patch.iter().filter(|p| p.get("$patch").is_none()).cloned().collect());
     }
@@ -303,7 +307,7 @@ fn strategic_list(mut old: Vec<Value>, patch: &[Value], schema: &Schema) -> Resu
         let at = old.iter().position(|o| o.get(key) == Some(id));
         let mut merged = at.map_or_else(|| Value::Object(Map::new()), |at| old.remove(at));
         if fields.get("$patch").and_then(Value::as_str) != Some("delete") {
-            strategic(&mut merged, fields, &list.item)?;
+            strategic(&mut merged, fields, schema.items())?;
             patched.push(merged);
         }
     }
@@ -323,9 +327,9 @@ fn strategic_list(mut old: Vec<Value>, patch: &[Value], schema: &Schema) -> Resu
     Ok(patched)
 }
 
-fn ordered(list: Vec<Value>, order: Option<&Vec<Value>>, schema: &Schema) -> Vec<Value> {
+fn ordered(list: Vec<Value>, order: Option<&Vec<Value>>, how: Option<&Patch>) -> Vec<Value> {
     let Some(order) = order else { return list };
-    let key = merge_key(schema);
+    let key = how.and_then(|how| how.merge_key.as_deref());
     let rank = |v: &Value| {
         order.iter().position(|o| match key {
             Some(key) => o.get(key).is_some() && o.get(key) == v.get(key),
@@ -348,6 +352,7 @@ fn ordered(list: Vec<Value>, order: Option<&Vec<Value>>, schema: &Schema) -> Vec
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use gitops_engine_schema::Schema;
     use serde_json::json;
 
     use super::*;
@@ -372,7 +377,7 @@ mod tests {
             ),
         ] {
             let mut target = live.clone();
-            strategic(&mut target, patch.as_object().unwrap(), &Schema::builtin("", "v1", "Pod")).unwrap();
+            strategic(&mut target, patch.as_object().unwrap(), &Schema::builtin("", "v1", "Pod").unwrap()).unwrap();
             assert_eq!(target, expected, "{patch}");
         }
     }

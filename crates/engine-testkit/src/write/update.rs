@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use gitops_engine_schema::ManagedFields;
 use serde_json::{Map, Value};
 
 use super::{Answer, FieldValidation, Options, Outcome, Target, check_identity, has_generation, to_storage};
 use crate::{
-    admission,
-    apply::managed::{Managed, Operation},
-    json,
+    admission, json,
     resources::Resource,
     state::State,
     status::{ApiError, Cause},
@@ -101,14 +100,15 @@ pub(crate) fn finish(
     before: &Arc<Stored>,
     mut after: Value,
     options: &Options,
-    applied: Option<Managed>,
+    applied: Option<ManagedFields>,
 ) -> Result<Answer, ApiError> {
     let resource = target.resource;
     let old = &before.value;
     let warnings = admission::decode(&target, &mut after, options.validation)?;
+    // A client may rewrite or reset the entries; leaving them out keeps them.
+    let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     to_storage(&target, &mut after);
     admission::omit_empty(resource, &mut after);
-    let sent_managed = json::get(&after, &["metadata", "managedFields"]).cloned();
     match target.subresource {
         "status" | "approval" => {
             let status = after.get("status").cloned();
@@ -147,15 +147,11 @@ pub(crate) fn finish(
     let managed = match applied {
         Some(managed) => managed,
         None => {
-            // A client may rewrite or reset the entries; leaving them out keeps them.
-            let mut managed = match &sent_managed {
-                Some(sent) => Managed::of(&serde_json::json!({"metadata": {"managedFields": sent}})),
-                None => Managed::of(old),
-            };
             let api_version = resource.api_version(target.version);
-            let who = options.who(Operation::Update, &api_version, target.subresource);
-            managed.update(old, &after, &resource.schema(target.version), &who, &options.now.rfc3339());
-            managed
+            let time = options.now.rfc3339();
+            let writer = options.writer(&api_version, target.subresource, &time);
+            sent_managed.update(&**resource, old, &after, &writer);
+            sent_managed
         }
     };
     if options.course.is_some() {
