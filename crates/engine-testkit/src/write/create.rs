@@ -91,14 +91,14 @@ fn mutate(
     target: &Target<'_>,
     generated: bool,
     body: &mut Value,
-    managed: &Managed,
+    managed: &ManagedFields,
     options: &Options,
 ) -> Result<(), ApiError> {
     if options.course.is_none() {
         return Ok(());
     }
     let mut seen = body.clone();
-    managed.clone().write(&mut seen);
+    managed.write(&mut seen);
     let seen_target = Target { name: if generated { "" } else { target.name }, ..*target };
     if generated {
         json::remove(&mut seen, &["metadata", "name"]);
