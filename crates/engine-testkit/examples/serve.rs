@@ -1,7 +1,7 @@
 //! A cluster for kubectl: prints a kubeconfig's path and serves until Ctrl-C.
 //!
 //! ```text
-//! cargo run -p gitops-engine-testkit --example serve -- /tmp/kubeconfig
+//! cargo run -p gitops-engine-testkit --example serve -- /tmp/kubeconfig [--https]
 //! KUBECONFIG=/tmp/kubeconfig kubectl get namespaces
 //! ```
 #![allow(clippy::print_stdout, reason = "a program for people")]
@@ -19,7 +19,8 @@ async fn main() -> std::io::Result<()> {
         .pod_stop(Duration::from_secs(1))
         .job_duration(Duration::from_secs(2))
         .build();
-    let server = cluster.serve().await?;
+    let secure = std::env::args().nth(2).is_some_and(|arg| arg == "--https");
+    let server = if secure { cluster.serve_https().await? } else { cluster.serve().await? };
     std::fs::write(&path, server.kubeconfig())?;
     println!("serving {} (KUBECONFIG={path})", server.url());
     std::future::pending::<()>().await;

@@ -134,12 +134,26 @@ impl Cluster {
         kube::Client::new(ApiService::new(self.inner.clone(), Some(user)), "default")
     }
 
-    /// Serves the cluster on a free loopback port.
+    /// Serves the cluster on a free loopback port, over HTTP.
     ///
     /// # Errors
     ///
     /// When no port can be bound.
     pub async fn serve(&self) -> io::Result<Server> {
-        Server::start(self.inner.clone()).await
+        Server::start(self.clone(), false).await
+    }
+
+    /// Serves the cluster on a free loopback port, over HTTPS, with an authority and a key made for this server. Clients
+    /// say with a token who they are, as [`Server::kubeconfig_of`] writes it down.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be bound, or the system has no randomness for the keys.
+    pub async fn serve_https(&self) -> io::Result<Server> {
+        Server::start(self.clone(), true).await
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 }

@@ -6,6 +6,7 @@ mod read;
 pub(crate) mod route;
 mod server;
 mod show;
+mod tls;
 mod watch;
 
 use std::{
