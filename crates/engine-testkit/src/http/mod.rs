@@ -35,6 +35,7 @@ use crate::{
     json,
     resources::Resource,
     status::{About, ApiError},
+    table::Include,
     webhook::Course,
     write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, scale, update},
 };
@@ -147,6 +148,23 @@ pub(crate) struct Call {
     pub(crate) gone: bool,
     /// Who writes, and what webhooks say to it.
     pub(crate) course: Arc<Course>,
+}
+
+impl Call {
+    /// How objects are to be shown.
+    fn form(&self) -> Result<show::Form, ApiError> {
+        let include = self.params.get("includeObject");
+        let known = Include::of(include);
+        let form = show::Form::of(&self.accept, known.unwrap_or(Include::Metadata));
+        match (form, known) {
+            (show::Form::Table(_), None) => Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {:?}: must be 'Metadata', \
+                 'Object', 'None', or empty",
+                include.unwrap_or_default()
+            ))),
+            (form, _) => Ok(form),
+        }
+    }
 }
 
 async fn handle<B>(
@@ -432,6 +450,7 @@ fn options(call: &Call) -> Result<Options, ApiError> {
 fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
     let route = &call.route;
     let options = options(call)?;
+    call.form()?;
     let target = Target {
         resource,
         version: &route.version,
@@ -521,12 +540,14 @@ fn create_or_act(inner: &Arc<Inner>, target: Target<'_>, call: &Call, options: &
 fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Reply {
     let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
     let is_status = json::str_at(answer.outcome.value(), &["kind"]) == "Status";
+    // It was looked at before anything was written.
+    let form = call.form().unwrap_or(show::Form::Whole);
     let body: Bytes = match &answer.outcome {
         Outcome::Value(v) if is_status || !call.route.subresource.is_empty() => {
             serde_json::to_vec(v).unwrap_or_default().into()
         }
-        Outcome::Value(v) => show::value(resource, &call.route.version, &call.accept, v, call.now),
-        Outcome::Stored(s) => show::object(resource, &call.route.version, &call.accept, s, call.now),
+        Outcome::Value(v) => show::value(resource, &call.route.version, form, v, call.now),
+        Outcome::Stored(s) => show::object(resource, &call.route.version, form, s, call.now),
     };
     let mut reply = Reply::json(status, body);
     reply.warnings.clone_from(&answer.warnings);

@@ -35,12 +35,18 @@ pub(super) fn get(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> 
     match call.route.subresource.as_str() {
         "scale" => {
             let target = Target { resource, version: &call.route.version, namespace, name, subresource: "scale" };
-            Ok(Reply::value(&scale::get(&target, &stored)?))
+            let scale = scale::get(&target, &stored)?;
+            Ok(Reply::value(&match call.form()? {
+                show::Form::Table(include) => {
+                    table::scale(&scale, table::Wanted { include, definitions: true, now: call.now })
+                }
+                _ => scale,
+            }))
         }
         "log" => Ok(Reply::text("")),
         _ => Ok(Reply::json(
             StatusCode::OK,
-            show::object(resource, &call.route.version, &call.accept, &stored, call.now),
+            show::object(resource, &call.route.version, call.form()?, &stored, call.now),
         )),
     }
 }
@@ -180,7 +186,7 @@ pub(super) fn list(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) ->
     let selection = Selection::parse(resource, call)?;
     let limit = call.params.limit()?;
     let (page, shown_revision, pinned) = page(&inner.state.lock(), resource, call, &selection, limit)?;
-    let form = show::Form::of(&call.accept);
+    let form = call.form()?;
     let version = &call.route.version;
     let mut metadata = json!({"resourceVersion": shown_revision.to_string()});
     if let Some(next) = &page.next {
@@ -190,9 +196,10 @@ pub(super) fn list(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) ->
             metadata["remainingItemCount"] = page.remaining.into();
         }
     }
-    if form == show::Form::Table {
+    if let show::Form::Table(include) = form {
         let objects: Vec<&Value> = page.items.iter().map(|s| &s.value).collect();
-        let mut table = table::of(resource, version, &objects, &shown_revision.to_string(), true, call.now);
+        let wanted = table::Wanted { include, definitions: true, now: call.now };
+        let mut table = table::of(resource, version, &objects, "", wanted);
         table["metadata"] = metadata;
         return Ok(Reply::value(&table));
     }

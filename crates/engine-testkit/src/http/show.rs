@@ -3,19 +3,24 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::{clock::Now, resources::Resource, store::Stored, table};
+use crate::{
+    clock::Now,
+    resources::Resource,
+    store::Stored,
+    table::{self, Include, Wanted},
+};
 
 /// What the client asked for with `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Whole,
     Metadata,
-    Table,
+    Table(Include),
 }
 
 impl Form {
-    /// The first form of the header that is served.
-    pub(crate) fn of(accept: &str) -> Self {
+    /// The first form of the header that is served. Rows of tables carry what `include` says.
+    pub(crate) fn of(accept: &str, include: Include) -> Self {
         for part in accept.split(',') {
             let mut it = part.split(';').map(str::trim);
             let media = it.next().unwrap_or_default();
@@ -25,7 +30,7 @@ impl Form {
             let mut form = Self::Whole;
             for parameter in it {
                 match parameter {
-                    "as=Table" => form = Self::Table,
+                    "as=Table" => form = Self::Table(include),
                     "as=PartialObjectMetadata" | "as=PartialObjectMetadataList" => form = Self::Metadata,
                     _ => {}
                 }
@@ -41,24 +46,24 @@ fn metadata_only(value: &Value) -> Value {
 }
 
 /// One stored object.
-pub(crate) fn object(resource: &Resource, version: &str, accept: &str, stored: &Stored, now: Now) -> Bytes {
-    if Form::of(accept) == Form::Whole && version == resource.storage_version {
+pub(crate) fn object(resource: &Resource, version: &str, form: Form, stored: &Stored, now: Now) -> Bytes {
+    if form == Form::Whole && version == resource.storage_version {
         return stored.bytes();
     }
-    value(resource, version, accept, &stored.value, now)
+    value(resource, version, form, &stored.value, now)
 }
 
 /// One object that is not stored.
-pub(crate) fn value(resource: &Resource, version: &str, accept: &str, value: &Value, now: Now) -> Bytes {
-    let shown = match Form::of(accept) {
+pub(crate) fn value(resource: &Resource, version: &str, form: Form, value: &Value, now: Now) -> Bytes {
+    let shown = match form {
         Form::Whole => match resource.shown_at(value, version) {
             Some(v) => v,
             None => return serde_json::to_vec(value).unwrap_or_default().into(),
         },
         Form::Metadata => metadata_only(value),
-        Form::Table => {
+        Form::Table(include) => {
             let revision = value["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-            table::of(resource, version, &[value], revision, true, now)
+            table::of(resource, version, &[value], revision, Wanted { include, definitions: true, now })
         }
     };
     serde_json::to_vec(&shown).unwrap_or_default().into()
@@ -77,7 +82,9 @@ pub(crate) fn event_object(
         Form::Whole if version == resource.storage_version => return stored.bytes(),
         Form::Whole => resource.shown_at(&stored.value, version).unwrap_or(Value::Null),
         Form::Metadata => metadata_only(&stored.value),
-        Form::Table => table::of(resource, version, &[&stored.value], "", first, now),
+        Form::Table(include) => {
+            table::of(resource, version, &[&stored.value], "", Wanted { include, definitions: first, now })
+        }
     };
     serde_json::to_vec(&shown).unwrap_or_default().into()
 }
@@ -108,11 +115,11 @@ mod tests {
         for (accept, form) in [
             ("application/json", Form::Whole),
             ("", Form::Whole),
-            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Form::Table),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Form::Table(Include::None)),
             ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Form::Metadata),
             ("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/json", Form::Whole),
         ] {
-            assert_eq!(Form::of(accept), form, "{accept}");
+            assert_eq!(Form::of(accept, Include::None), form, "{accept}");
         }
     }
 }

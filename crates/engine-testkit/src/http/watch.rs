@@ -102,7 +102,7 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
         version: call.route.version.clone(),
         namespace,
         selection,
-        form: Form::of(&call.accept),
+        form: call.form()?,
         events,
         ends: inner.watch_ends.subscribe(),
         pending: VecDeque::new(),
