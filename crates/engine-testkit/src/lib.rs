@@ -51,7 +51,7 @@ mod write;
 
 pub use crate::{
     access::{Access, Rule, User},
-    cluster::{Builder, Cluster, Refused},
+    cluster::{Builder, Cluster, LoadError, Refused},
     controllers::script,
     fault::{Chaos, ClockJump, ConcurrentWrite, Fault, Injection, Requests, WatchEnd},
     http::Server,

@@ -3,13 +3,14 @@
 mod builder;
 mod control;
 mod objects;
+mod yaml;
 
 use std::{fmt, io, sync::Arc};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, mpsc};
 
-pub use self::builder::Builder;
+pub use self::{builder::Builder, yaml::LoadError};
 use crate::{
     Server, User,
     clock::Clock,

@@ -93,7 +93,7 @@ impl Cluster {
         deleted
     }
 
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         Options {
             dry_run: false,
             manager: "somebody-else".to_owned(),

@@ -296,6 +296,11 @@ impl Store {
         }
     }
 
+    /// Goes to a later revision: the next write has the one after it.
+    pub(crate) fn go_to(&mut self, revision: u64) {
+        self.revision = self.revision.max(revision);
+    }
+
     /// Forgets the past: every older resourceVersion and page token is `410 Gone` from now on.
     pub(crate) fn compact(&mut self) {
         self.revision += 1;
