@@ -88,6 +88,11 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
         short_names: strings("shortNames"),
         categories: strings("categories"),
         stored: true,
+        verbs: ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+            .map(str::to_owned)
+            .to_vec(),
+        storage_version_hash: None,
+        subresources: Vec::new(),
         status,
         scale,
         crd: served,

@@ -90,7 +90,7 @@ fn resources(state: &State, group: &str, version: &str) -> Result<Reply, ApiErro
     let mut list = Vec::new();
     for r in served {
         let mut entry = json!({
-            "name": &*r.gr.resource, "singularName": r.singular, "namespaced": r.namespaced, "kind": r.kind, "verbs": r.verbs(),
+            "name": &*r.gr.resource, "singularName": r.singular, "namespaced": r.namespaced, "kind": r.kind, "verbs": r.verbs,
         });
         if !r.short_names.is_empty() {
             entry["shortNames"] = json!(r.short_names);
@@ -98,11 +98,13 @@ fn resources(state: &State, group: &str, version: &str) -> Result<Reply, ApiErro
         if !r.categories.is_empty() {
             entry["categories"] = json!(r.categories);
         }
-        if r.stored {
-            entry["storageVersionHash"] = crate::seed::template_hash(&r.gr.to_string()).into();
+        // Those of CRDs are made up.
+        let hash = r.is_custom().then(|| crate::seed::template_hash(&r.gr.to_string()));
+        if let Some(hash) = r.storage_version_hash.clone().or(hash) {
+            entry["storageVersionHash"] = hash.into();
         }
         list.push(entry);
-        for sub in subresources(r, version) {
+        for sub in r.subresources(version) {
             let mut entry = json!({
                 "name": format!("{}/{}", r.gr.resource, sub.name), "singularName": "", "namespaced": r.namespaced,
                 "kind": sub.kind, "verbs": sub.verbs,
@@ -120,43 +122,6 @@ fn resources(state: &State, group: &str, version: &str) -> Result<Reply, ApiErro
         answer["apiVersion"] = "v1".into();
     }
     Ok(Reply::value(&answer))
-}
-
-struct Subresource<'a> {
-    name: &'static str,
-    kind: &'a str,
-    verbs: &'static [&'static str],
-    /// The group and version of its kind, when they are not the resource's.
-    other: Option<(&'static str, &'static str)>,
-}
-
-fn subresources<'a>(r: &'a Resource, version: &str) -> Vec<Subresource<'a>> {
-    let mut subs = Vec::new();
-    let sub = |name, kind, verbs, other| Subresource { name, kind, verbs, other };
-    if r.is("", "namespaces") {
-        subs.push(sub("finalize", r.kind.as_str(), &["update"][..], None));
-    }
-    if r.is("", "pods") {
-        subs.push(sub("eviction", "Eviction", &["create"], Some(("policy", "v1"))));
-        subs.push(sub("log", "Pod", &["get"], None));
-    }
-    if r.is("", "serviceaccounts") {
-        subs.push(sub("token", "TokenRequest", &["create"], Some(("authentication.k8s.io", "v1"))));
-    }
-    let status = match r.crd.get(version) {
-        Some(v) => v.status,
-        None => r.status,
-    };
-    if r.scale.is_some() {
-        subs.push(sub("scale", "Scale", &["get", "patch", "update"], Some(("autoscaling", "v1"))));
-    }
-    if status {
-        subs.push(sub("status", r.kind.as_str(), &["get", "patch", "update"], None));
-    }
-    if r.is_custom() {
-        subs.sort_by_key(|s| std::cmp::Reverse(s.name));
-    }
-    subs
 }
 
 fn aggregate(state: &State, core: bool) -> Value {
@@ -185,10 +150,13 @@ fn aggregate(state: &State, core: bool) -> Value {
 }
 
 fn aggregated_resource(r: &Resource, version: &str) -> Value {
-    let subs: Vec<Value> = subresources(r, version)
+    // Built-in kinds leave out the group and version that they are listed under.
+    let own = if r.is_custom() { (&*r.gr.group, version) } else { ("", "") };
+    let subs: Vec<Value> = r
+        .subresources(version)
         .into_iter()
         .map(|s| {
-            let (group, version) = s.other.unwrap_or((&*r.gr.group, version));
+            let (group, version) = s.other.as_ref().map_or(own, |(group, version)| (group, version));
             json!({
                 "subresource": s.name, "verbs": s.verbs,
                 "responseKind": {"group": group, "version": version, "kind": s.kind},
@@ -197,10 +165,10 @@ fn aggregated_resource(r: &Resource, version: &str) -> Value {
         .collect();
     let mut entry = json!({
         "resource": &*r.gr.resource,
-        "responseKind": {"group": &*r.gr.group, "version": version, "kind": r.kind},
+        "responseKind": {"group": own.0, "version": own.1, "kind": r.kind},
         "scope": if r.namespaced { "Namespaced" } else { "Cluster" },
         "singularResource": r.singular,
-        "verbs": r.verbs(),
+        "verbs": r.verbs,
     });
     if !r.short_names.is_empty() {
         entry["shortNames"] = json!(r.short_names);

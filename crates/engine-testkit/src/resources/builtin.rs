@@ -1,129 +1,112 @@
-//! The built-in kinds of Kubernetes 1.33 that tools of continuous delivery meet, as discovery describes them.
+//! The built-in kinds, as a real server's discovery describes them.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
-use super::{GroupResource, Resource, ScalePaths};
+use gitops_engine_schema::shipped::{self, DiscoveryPath};
+use serde_json::Value;
 
-/// The order of groups in `/apis`.
-pub(super) const GROUP_ORDER: &[&str] = &[
-    "",
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-];
+use super::{GroupResource, Resource, ScalePaths, Subresource};
+use crate::json::{get, list_at, str_at};
 
-/// group/versions | plural | Kind | short names | flags: `n` namespaced, `s` status, `c` scale, `a` category `all`,
-/// `x` category `api-extensions`, `r` a review that is answered and not kept.
-const TABLE: &[(&str, &str, &str, &str, &str)] = &[
-    ("/v1", "bindings", "Binding", "", "nr"),
-    ("/v1", "configmaps", "ConfigMap", "cm", "n"),
-    ("/v1", "endpoints", "Endpoints", "ep", "n"),
-    ("/v1", "events", "Event", "ev", "n"),
-    ("/v1", "limitranges", "LimitRange", "limits", "n"),
-    ("/v1", "namespaces", "Namespace", "ns", "s"),
-    ("/v1", "nodes", "Node", "no", "s"),
-    ("/v1", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc", "ns"),
-    ("/v1", "persistentvolumes", "PersistentVolume", "pv", "s"),
-    ("/v1", "pods", "Pod", "po", "nsa"),
-    ("/v1", "podtemplates", "PodTemplate", "", "n"),
-    ("/v1", "replicationcontrollers", "ReplicationController", "rc", "nsca"),
-    ("/v1", "resourcequotas", "ResourceQuota", "quota", "ns"),
-    ("/v1", "secrets", "Secret", "", "n"),
-    ("/v1", "serviceaccounts", "ServiceAccount", "sa", "n"),
-    ("/v1", "services", "Service", "svc", "nsa"),
-    ("apiregistration.k8s.io/v1", "apiservices", "APIService", "", "sx"),
-    ("apps/v1", "controllerrevisions", "ControllerRevision", "", "n"),
-    ("apps/v1", "daemonsets", "DaemonSet", "ds", "nsa"),
-    ("apps/v1", "deployments", "Deployment", "deploy", "nsca"),
-    ("apps/v1", "replicasets", "ReplicaSet", "rs", "nsca"),
-    ("apps/v1", "statefulsets", "StatefulSet", "sts", "nsca"),
-    ("authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview", "", "r"),
-    ("authentication.k8s.io/v1", "tokenreviews", "TokenReview", "", "r"),
-    ("authorization.k8s.io/v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", "", "nr"),
-    ("authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", "", "r"),
-    ("authorization.k8s.io/v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", "", "r"),
-    ("authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview", "", "r"),
-    ("autoscaling/v2,v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa", "nsa"),
-    ("batch/v1", "cronjobs", "CronJob", "cj", "nsa"),
-    ("batch/v1", "jobs", "Job", "", "nsa"),
-    ("certificates.k8s.io/v1", "certificatesigningrequests", "CertificateSigningRequest", "csr", "s"),
-    ("coordination.k8s.io/v1", "leases", "Lease", "", "n"),
-    ("discovery.k8s.io/v1", "endpointslices", "EndpointSlice", "", "n"),
-    ("flowcontrol.apiserver.k8s.io/v1", "flowschemas", "FlowSchema", "", "s"),
-    ("flowcontrol.apiserver.k8s.io/v1", "prioritylevelconfigurations", "PriorityLevelConfiguration", "", "s"),
-    ("networking.k8s.io/v1", "ingressclasses", "IngressClass", "", ""),
-    ("networking.k8s.io/v1", "ingresses", "Ingress", "ing", "ns"),
-    ("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy", "netpol", "n"),
-    ("node.k8s.io/v1", "runtimeclasses", "RuntimeClass", "", ""),
-    ("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "ns"),
-    ("rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding", "", ""),
-    ("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", "", ""),
-    ("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding", "", "n"),
-    ("rbac.authorization.k8s.io/v1", "roles", "Role", "", "n"),
-    ("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", "pc", ""),
-    ("storage.k8s.io/v1", "csidrivers", "CSIDriver", "", ""),
-    ("storage.k8s.io/v1", "csinodes", "CSINode", "", ""),
-    ("storage.k8s.io/v1", "csistoragecapacities", "CSIStorageCapacity", "", "n"),
-    ("storage.k8s.io/v1", "storageclasses", "StorageClass", "sc", ""),
-    ("storage.k8s.io/v1", "volumeattachments", "VolumeAttachment", "", "s"),
-    ("admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "", "x"),
-    ("admissionregistration.k8s.io/v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", "", "sx"),
-    (
-        "admissionregistration.k8s.io/v1",
-        "validatingadmissionpolicybindings",
-        "ValidatingAdmissionPolicyBinding",
-        "",
-        "x",
-    ),
-    ("admissionregistration.k8s.io/v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", "", "x"),
-    ("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", "crd,crds", "sx"),
-];
+pub(super) struct Builtin {
+    /// The groups in the order of `/apis`, after the core group.
+    order: Vec<String>,
+    pub(super) resources: BTreeMap<GroupResource, Arc<Resource>>,
+}
 
-pub(super) fn resources() -> impl Iterator<Item = Resource> {
-    TABLE.iter().map(|(api, plural, kind, short, flags)| {
-        let (group, versions) = api.split_once('/').unwrap_or(("", api));
-        let versions: Vec<String> = versions.split(',').map(str::to_owned).collect();
-        let has = |flag: char| flags.contains(flag);
-        let mut categories = Vec::new();
-        if has('a') {
-            categories.push("all".to_owned());
+impl Builtin {
+    /// The place of a group in discovery; those of CRDs come after all of these.
+    pub(super) fn rank(&self, group: &str) -> usize {
+        self.order.iter().position(|g| g == group).unwrap_or(usize::MAX)
+    }
+}
+
+pub(super) static BUILTIN: LazyLock<Builtin> = LazyLock::new(|| {
+    let mut out = Builtin { order: Vec::new(), resources: BTreeMap::new() };
+    let hashes = shipped::storage_version_hashes();
+    for path in [DiscoveryPath::Api, DiscoveryPath::Apis] {
+        for group in list_at(&shipped::discovery(path), &["items"]) {
+            let name = str_at(group, &["metadata", "name"]);
+            out.order.push(name.to_owned());
+            let mut resources: BTreeMap<&str, Resource> = BTreeMap::new();
+            for version in list_at(group, &["versions"]) {
+                for described in list_at(version, &["resources"]) {
+                    let version = str_at(version, &["version"]);
+                    match resources.get_mut(str_at(described, &["resource"])) {
+                        // The preferred version comes first, and describes the resource for all.
+                        Some(known) => known.versions.push(version.to_owned()),
+                        None => {
+                            let resource = resource(name, version, described, &hashes);
+                            resources.insert(str_at(described, &["resource"]), resource);
+                        }
+                    }
+                }
+            }
+            out.resources.extend(resources.into_values().map(|r| (r.gr.clone(), Arc::new(r))));
         }
-        if has('x') {
-            categories.push("api-extensions".to_owned());
-        }
-        Resource {
-            gr: GroupResource::new(group, plural),
-            kind: (*kind).to_owned(),
-            singular: kind.to_lowercase(),
-            storage_version: versions[0].clone(),
-            versions,
-            namespaced: has('n'),
-            short_names: short.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
-            categories,
-            stored: !has('r'),
-            status: has('s'),
-            scale: has('c').then(|| ScalePaths {
-                spec_replicas: vec!["spec".into(), "replicas".into()],
-                status_replicas: vec!["status".into(), "replicas".into()],
-                selector: None,
-            }),
-            crd: BTreeMap::new(),
-        }
-    })
+    }
+    out
+});
+
+fn strings(value: &Value, key: &str) -> Vec<String> {
+    list_at(value, &[key]).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn resource(group: &str, version: &str, described: &Value, hashes: &Value) -> Resource {
+    let name = str_at(described, &["resource"]);
+    let subresources: Vec<Subresource> = list_at(described, &["subresources"])
+        .iter()
+        .map(|sub| Subresource {
+            name: str_at(sub, &["subresource"]).to_owned(),
+            kind: str_at(sub, &["responseKind", "kind"]).to_owned(),
+            other: Some((str_at(sub, &["responseKind", "group"]), str_at(sub, &["responseKind", "version"])))
+                .filter(|(_, version)| !version.is_empty())
+                .map(|(group, version)| (group.to_owned(), version.to_owned())),
+            verbs: strings(sub, "verbs"),
+        })
+        .collect();
+    let has = |name: &str| subresources.iter().any(|s| s.name == name);
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let verbs = strings(described, "verbs");
+    Resource {
+        gr: GroupResource::new(group, name),
+        kind: str_at(described, &["responseKind", "kind"]).to_owned(),
+        singular: str_at(described, &["singularResource"]).to_owned(),
+        versions: vec![version.to_owned()],
+        storage_version: version.to_owned(),
+        namespaced: str_at(described, &["scope"]) == "Namespaced",
+        short_names: strings(described, "shortNames"),
+        categories: strings(described, "categories"),
+        stored: verbs.iter().any(|v| v == "list"),
+        verbs,
+        storage_version_hash: get(hashes, &[group_version.as_str(), name]).and_then(Value::as_str).map(str::to_owned),
+        status: has("status"),
+        scale: has("scale").then(|| ScalePaths {
+            spec_replicas: vec!["spec".into(), "replicas".into()],
+            status_replicas: vec!["status".into(), "replicas".into()],
+            selector: None,
+        }),
+        subresources,
+        crd: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_discovery_describes_is_served() {
+        let found = |group: &str, resource: &str| BUILTIN.resources.get(&GroupResource::new(group, resource)).cloned();
+        let pods = found("", "pods");
+        assert!(pods.is_some_and(|p| p.namespaced && p.status && p.subresources.iter().any(|s| s.name == "eviction")));
+        let scalers = found("autoscaling", "horizontalpodautoscalers");
+        assert_eq!(scalers.map(|r| r.versions.clone()), Some(vec!["v2".to_owned(), "v1".to_owned()]));
+        assert!(found("", "namespaces").is_some_and(|r| !r.verbs.iter().any(|v| v == "deletecollection")));
+        assert!(found("authorization.k8s.io", "subjectaccessreviews").is_some_and(|r| !r.stored));
+        assert!(BUILTIN.rank("") < BUILTIN.rank("apps") && BUILTIN.rank("example.com") == usize::MAX);
+    }
 }

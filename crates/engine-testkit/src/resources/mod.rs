@@ -42,6 +42,16 @@ pub(crate) struct ScalePaths {
     pub(crate) selector: Option<Vec<String>>,
 }
 
+/// A subresource as discovery describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Subresource {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    /// The group and version of its kind, when they are not the resource's.
+    pub(crate) other: Option<(String, String)>,
+    pub(crate) verbs: Vec<String>,
+}
+
 /// One served resource.
 #[derive(Debug)]
 pub(crate) struct Resource {
@@ -56,8 +66,12 @@ pub(crate) struct Resource {
     pub(crate) categories: Vec<String>,
     /// False for reviews: they answer `create` and keep nothing.
     pub(crate) stored: bool,
+    pub(crate) verbs: Vec<String>,
+    pub(crate) storage_version_hash: Option<String>,
     pub(crate) status: bool,
     pub(crate) scale: Option<ScalePaths>,
+    /// Of built-in kinds, as discovery lists them.
+    pub(crate) subresources: Vec<Subresource>,
     /// Per version; empty for built-in kinds.
     pub(crate) crd: BTreeMap<String, CrdVersion>,
 }
@@ -79,14 +93,18 @@ impl Resource {
         format!("{}List", self.kind)
     }
 
-    pub(crate) fn verbs(&self) -> &'static [&'static str] {
-        if self.is_custom() {
-            &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
-        } else if self.stored {
-            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-        } else {
-            &["create"]
-        }
+    /// What discovery lists below the resource in one of its versions.
+    pub(crate) fn subresources(&self, version: &str) -> Vec<Subresource> {
+        let Some(served) = self.crd.get(version) else { return self.subresources.clone() };
+        let sub = |name: &str, kind: &str, other| Subresource {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            other,
+            verbs: ["get", "patch", "update"].map(str::to_owned).to_vec(),
+        };
+        let status = served.status.then(|| sub("status", &self.kind, None));
+        let scale = || sub("scale", "Scale", Some(("autoscaling".to_owned(), "v1".to_owned())));
+        status.into_iter().chain(self.scale.is_some().then(scale)).collect()
     }
 
     /// The schema that server-side apply merges by.
@@ -149,7 +167,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn builtin() -> Self {
-        Self { resources: builtin::resources().map(|r| (r.gr.clone(), Arc::new(r))).collect() }
+        Self { resources: builtin::BUILTIN.resources.clone() }
     }
 
     pub(crate) fn get(&self, group: &str, resource: &str) -> Option<&Arc<Resource>> {
@@ -191,29 +209,15 @@ impl Registry {
         self.resources.values()
     }
 
-    /// Changes when what a group serves does: a cache key.
-    pub(crate) fn generation(&self, group: &str) -> u64 {
-        let of_group = self.resources.values().filter(|r| &*r.gr.group == group);
-        of_group.fold(17, |sum: u64, r| {
-            let text = r.gr.resource.bytes().chain(r.versions.iter().flat_map(|v| v.bytes()));
-            text.fold(sum, |sum, b| sum.wrapping_mul(31).wrapping_add(u64::from(b)))
-        })
-    }
-
     pub(crate) fn knows(&self, group: &str) -> bool {
         self.resources.values().any(|r| &*r.gr.group == group)
-    }
-
-    pub(crate) fn serves(&self, group: &str, version: &str) -> bool {
-        self.resources.values().any(|r| &*r.gr.group == group && r.versions.iter().any(|v| v == version))
     }
 
     /// Groups in the order discovery gives them: the built-in ones in a fixed order, then those of CRDs by name.
     pub(crate) fn groups(&self) -> Vec<GroupVersions> {
         let mut groups: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
         for r in self.resources.values() {
-            let rank = builtin::GROUP_ORDER.iter().position(|g| *g == &*r.gr.group).unwrap_or(usize::MAX);
-            let versions = groups.entry((rank, &*r.gr.group)).or_default();
+            let versions = groups.entry((builtin::BUILTIN.rank(&r.gr.group), &*r.gr.group)).or_default();
             for v in &r.versions {
                 if !versions.contains(v) {
                     versions.push(v.clone());
