@@ -208,7 +208,7 @@ impl Loader<'_> {
     fn restore(&mut self, object: Value, namespaces: &[String]) -> Result<(), ApiError> {
         let (resource, version) = self.resource(&object)?;
         let (namespace, name) = (str_at(&object, &["metadata", "namespace"]), str_at(&object, &["metadata", "name"]));
-        if resource.namespaced != !namespace.is_empty() {
+        if resource.namespaced == namespace.is_empty() {
             let message = if resource.namespaced { "a namespace is required" } else { "it has no namespace" };
             return Err(ApiError::bad_request(message));
         }
