@@ -40,6 +40,7 @@ mod lab;
 mod reply;
 mod report;
 mod request;
+mod script;
 mod suite;
 mod watch;
 
