@@ -17,6 +17,43 @@ const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const RAW_EXTENSION: &str = "io.k8s.apimachinery.pkg.runtime.RawExtension";
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 
+/// Optional fields that Go's encoder writes even when there is nothing in them: OpenAPI does not say so. From the types of
+/// `k8s.io/api` and of its neighbours, v0.36.
+const WRITTEN: &[(&str, &str)] = &[
+    ("io.k8s.api.authentication.v1.TokenRequestSpec", "audiences"),
+    ("io.k8s.api.authentication.v1.TokenRequestSpec", "boundObjectRef"),
+    ("io.k8s.api.authentication.v1.TokenRequestSpec", "expirationSeconds"),
+    ("io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus", "currentMetrics"),
+    ("io.k8s.api.core.v1.AzureFilePersistentVolumeSource", "secretNamespace"),
+    ("io.k8s.api.core.v1.ContainerImage", "names"),
+    ("io.k8s.api.core.v1.GRPCAction", "service"),
+    ("io.k8s.api.core.v1.ProjectedVolumeSource", "sources"),
+    ("io.k8s.api.core.v1.TypedLocalObjectReference", "apiGroup"),
+    ("io.k8s.api.core.v1.TypedObjectReference", "apiGroup"),
+    ("io.k8s.api.discovery.v1.EndpointSlice", "endpoints"),
+    ("io.k8s.api.discovery.v1.EndpointSlice", "ports"),
+    ("io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration", "nominalConcurrencyShares"),
+    ("io.k8s.api.flowcontrol.v1.ResourcePolicyRule", "namespaces"),
+    ("io.k8s.api.networking.v1.IngressClassParametersReference", "scope"),
+    ("io.k8s.api.rbac.v1.ClusterRole", "rules"),
+    ("io.k8s.api.rbac.v1.Role", "rules"),
+    ("io.k8s.api.resource.v1.AllocatedDeviceStatus", "conditions"),
+    ("io.k8s.api.resource.v1.CapacityRequestPolicy", "default"),
+    ("io.k8s.api.resource.v1.DeviceClaim", "requests"),
+    ("io.k8s.api.storage.v1.CSINodeDriver", "topologyKeys"),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus", "conditions"),
+    ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus", "storedVersions"),
+];
+
+/// Required fields that it leaves out all the same.
+const OMITTED: &[(&str, &str)] = &[
+    ("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec", "validationActions"),
+    ("io.k8s.api.networking.v1.IPAddressSpec", "parentRef"),
+    ("io.k8s.api.resource.v1.CapacityRequestPolicyRange", "min"),
+    ("io.k8s.api.resource.v1.CounterSet", "counters"),
+    ("io.k8s.api.resource.v1.DeviceCounterConsumption", "counters"),
+];
+
 fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
     schema.get(key).and_then(Value::as_str).unwrap_or_default()
 }
@@ -50,6 +87,10 @@ impl Type {
             _ => compile(openapi, false),
         };
         out.name = Some(name);
+        for (field, value) in out.map.iter_mut().flat_map(|map| &mut map.fields) {
+            let listed = |table: &[(&str, &str)]| table.contains(&(name, field.as_str()));
+            value.always_written = (value.required && !listed(OMITTED)) || listed(WRITTEN);
+        }
         out
     }
 
@@ -65,7 +106,7 @@ impl Type {
 /// `apiVersion`, `kind` and `metadata`, which every resource has, embedded ones too.
 fn resource_fields(of: &mut Type) {
     let Some(map) = &mut of.map else { return };
-    let plain = |value: Ref| Field { value, default: None, required: false, patch: None };
+    let plain = |value: Ref| Field { value, default: None, required: false, always_written: false, patch: None };
     for name in ["apiVersion", "kind"] {
         let string = Type { scalar: Some(Scalar::String), ..Type::default() };
         map.fields.insert(name.to_owned(), plain(Ref::Inline(Arc::new(string))));
@@ -143,6 +184,7 @@ fn map(schema: &Value, kept: bool) -> Map {
                 value: reference(property, kept),
                 default: property.get("default").filter(|d| !d.is_null()).cloned(),
                 required: required.contains(&name.as_str()),
+                always_written: false,
                 patch: patch(property),
             };
             (name.clone(), field)

@@ -148,6 +148,7 @@ pub struct Field {
     pub(crate) value: Ref,
     pub(crate) default: Option<Value>,
     pub(crate) required: bool,
+    pub(crate) always_written: bool,
     pub(crate) patch: Option<Patch>,
 }
 
@@ -175,6 +176,13 @@ impl Field {
     #[must_use]
     pub fn is_embedded(&self) -> bool {
         self.default.as_ref().and_then(Value::as_object).is_some_and(serde_json::Map::is_empty)
+    }
+
+    /// Whether the field of a built-in type is written even when there is nothing in it, as `null` for a list, a map or a
+    /// pointer.
+    #[must_use]
+    pub fn is_always_written(&self) -> bool {
+        self.always_written
     }
 
     /// How a strategic merge patch treats the field.
@@ -323,7 +331,7 @@ impl Type {
                 let value = field.value();
                 if field.is_embedded() && value.map().is_some() {
                     out.insert(name.to_owned(), value.empty_object());
-                } else if field.is_required() && value.scalar().is_none() {
+                } else if field.is_always_written() && value.scalar().is_none() {
                     out.insert(name.to_owned(), Value::Null);
                 }
             }

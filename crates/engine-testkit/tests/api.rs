@@ -499,11 +499,17 @@ async fn strict_validation_names_unknown_fields() {
     let api = api(&cluster, "apps/v1", "Deployment");
     let mut o = deployment("web", 1, "x:1");
     o["spec"]["template"]["spec"]["containers"][0]["imagee"] = "y".into();
-    let params =
-        PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply("m") };
-    let e = api.patch("web", &params, &Patch::Apply(&o)).await.unwrap_err();
+    // An applied configuration has to be of its type, whatever is asked for.
+    let e = api.patch("web", &PatchParams::apply("m"), &Patch::Apply(&o)).await.unwrap_err();
+    let expected = r#".spec.template.spec.containers[name="web"].imagee: field not declared in schema"#;
+    assert!(e.to_string().contains(expected), "{e}");
+
+    api.create(&PostParams::default(), &object(deployment("web", 1, "x:1"))).await.unwrap();
+    let strict = Some(kube::api::ValidationDirective::Strict);
+    let params = PatchParams { field_validation: strict, ..PatchParams::default() };
+    let e = api.patch("web", &params, &Patch::Merge(&o)).await.unwrap_err();
     assert!(e.to_string().contains(r#"unknown field "spec.template.spec.containers[0].imagee""#), "{e}");
-    let made = api.patch("web", &PatchParams::apply("m"), &Patch::Apply(&o)).await.unwrap();
+    let made = api.patch("web", &PatchParams::default(), &Patch::Merge(&o)).await.unwrap();
     assert!(made.data["spec"]["template"]["spec"]["containers"][0]["imagee"].is_null());
 }
 

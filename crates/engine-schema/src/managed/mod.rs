@@ -6,6 +6,8 @@ mod conflict;
 mod entry;
 mod last_applied;
 mod reconcile;
+mod reset;
+mod scale;
 mod update;
 mod versions;
 
@@ -13,5 +15,7 @@ pub use apply::{Applied, Force};
 pub use conflict::{Conflict, Conflicts};
 pub use entry::{ManagedEntry, ManagedFields, ManagedFieldsError, Operation, Writer};
 pub use last_applied::LAST_APPLIED_ANNOTATION;
+pub use reset::{custom_reset_fields, reset_fields};
+pub use scale::ReplicasPath;
 pub use update::MAX_UPDATE_MANAGERS;
 pub use versions::{OneVersion, ResetFields, Versions};

@@ -108,7 +108,7 @@ pub(super) fn drop_empty(value: &mut Value, schema: &Type) {
         Value::Object(map) => map.retain(|name, v| {
             let child = schema.value(name);
             drop_empty(v, child);
-            let Some(field) = schema.field(name).filter(|f| !f.is_required()) else { return true };
+            let Some(field) = schema.field(name).filter(|f| !f.is_always_written()) else { return true };
             match &*v {
                 Value::Array(list) => !list.is_empty() || field.value().list().is_none(),
                 // A struct behind a pointer stays, empty as it is.
@@ -129,6 +129,8 @@ pub(super) fn embed(value: &mut Value, schema: &Type) {
                 for (name, field) in schema.map().into_iter().flat_map(gitops_engine_schema::Map::fields) {
                     if field.is_embedded() && field.value().is_struct() {
                         map.entry(name.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+                    } else if field.is_always_written() && field.value().scalar().is_none() {
+                        map.entry(name.to_owned()).or_insert(Value::Null);
                     }
                 }
             }
@@ -182,7 +184,7 @@ mod tests {
         embed(&mut object, &schema);
         assert_eq!(
             object,
-            json!({"metadata": {}, "status": {}, "spec": {"strategy": {}, "template": {"metadata": {}, "spec": {"securityContext": {}}}}})
+            json!({"metadata": {}, "status": {}, "spec": {"selector": null, "strategy": {}, "template": {"metadata": {}, "spec": {"containers": null, "securityContext": {}}}}})
         );
     }
 }

@@ -4,7 +4,10 @@ mod builtin;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
-use gitops_engine_schema::{Schema, Versions};
+use gitops_engine_schema::{
+    Schema, Versions,
+    managed::{self, ResetFields},
+};
 use serde_json::Value;
 
 use crate::crd::CrdVersion;
@@ -148,6 +151,13 @@ impl Versions for Resource {
         let mut shown = object.clone();
         shown["apiVersion"] = api_version.into();
         Some(Cow::Owned(shown))
+    }
+
+    fn reset_fields(&self, api_version: &str, subresource: &str) -> Option<ResetFields> {
+        match self.crd.get(self.version_of(api_version)?) {
+            Some(served) => served.status.then(|| managed::custom_reset_fields(subresource)).flatten(),
+            None => managed::reset_fields(&self.gr.group, &self.gr.resource, subresource, self.status),
+        }
     }
 }
 

@@ -90,9 +90,7 @@ impl Options {
     }
 
     pub(crate) fn writer<'a>(&'a self, api_version: &'a str, subresource: &'a str, time: &'a str) -> Writer<'a> {
-        // The scale subresource writes its entry by hand, and without a time.
-        let time = (subresource != "scale").then_some(time);
-        Writer { manager: &self.manager, api_version, subresource, time }
+        Writer { manager: &self.manager, api_version, subresource, time: Some(time) }
     }
 }
 

@@ -1,16 +1,18 @@
 //! The four kinds of patches:
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply>
 
+use std::borrow::Cow;
+
 use gitops_engine_schema::{
-    Field, ManagedFields, Patch, Type,
-    managed::Force,
+    Field, ManagedFields, Patch, Type, Versions as _,
+    managed::{Conflicts, Force},
     merge::{Duplicates, validate},
 };
 use serde_json::{Map, Value};
 
-use super::{Answer, Options, Outcome, Target, check_identity, create, to_storage, update};
+use super::{Answer, Options, Outcome, Target, check_identity, create, update};
 use crate::{
-    admission, json,
+    json,
     state::State,
     status::{About, ApiError, Cause},
 };
@@ -140,52 +142,26 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
         ));
     }
     json::remove(&mut config, &["metadata", "resourceVersion"]);
-    let warnings = admission::decode(&target, &mut config, options.validation)?;
-    to_storage(&target, &mut config);
-    let api_version = resource.api_version(target.version);
-    // What this (sub)resource does not write is not owned through it.
-    let mut owned = config.clone();
-    if target.subresource == "status" {
-        let map = owned.as_object_mut().map(std::mem::take).unwrap_or_default();
-        owned = Value::Object(
-            map.into_iter().filter(|(k, _)| matches!(k.as_str(), "apiVersion" | "kind" | "status")).collect(),
-        );
-    } else if resource.status {
-        json::remove(&mut owned, &["status"]);
+    if sent_namespace.is_empty() {
+        json::remove(&mut config, &["metadata", "namespace"]);
     }
+    let api_version = resource.api_version(target.version);
     let schema = resource.schema(target.version);
-    validate(&owned, &schema, Duplicates::Refused).map_err(|e| {
+    validate(&config, &schema, Duplicates::Refused).map_err(|e| {
         let message = format!(
-            "failed to create typed patch object ({sent_namespace}/{}; {api_version}, Kind={}): {e}",
-            target.name, resource.kind
+            "failed to create typed patch object ({sent_namespace}/{}; {}/{}, Kind={}): {e}",
+            target.name, resource.gr.group, target.version, resource.kind
         );
         ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message)
     })?;
     let nothing = schema.empty_object();
-    let live = before.as_ref().map_or(&nothing, |b| &b.value);
-    let mut managed = ManagedFields::of(live);
+    let stored = before.as_ref().map_or(&nothing, |b| &b.value);
+    let live = resource.convert(stored, &api_version).unwrap_or(Cow::Borrowed(stored));
+    let mut managed = ManagedFields::of(&live);
     let time = options.now.rfc3339();
     let writer = options.writer(&api_version, target.subresource, &time);
     let force = if options.force { Force::Yes } else { Force::No };
-    let merged = managed
-        .apply(&**resource, live, &owned, &writer, force)
-        .map_err(|conflicts| {
-            let mut e = ApiError::new(http::StatusCode::CONFLICT, "Conflict", conflicts.to_string());
-            let causes: Vec<Value> = conflicts
-                .0
-                .iter()
-                .map(|c| {
-                    serde_json::json!({
-                        "reason": "FieldManagerConflict",
-                        "message": format!("conflict with {}", c.manager),
-                        "field": c.path.to_string(),
-                    })
-                })
-                .collect();
-            e.details = Some(serde_json::json!({ "causes": causes }));
-            e
-        })?
-        .object;
+    let merged = managed.apply(&**resource, &live, &config, &writer, force).map_err(refused)?.object;
     let mut answer = match &before {
         Some(before) => {
             let mut merged = merged;
@@ -199,13 +175,30 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
             create::create(state, target, merged, options, Some(managed))?
         }
     };
-    answer.warnings = warnings;
     if let Outcome::Value(v) = &mut answer.outcome
         && before.is_none()
     {
         json::remove(v, &["metadata", "resourceVersion"]);
     }
     Ok(answer)
+}
+
+/// The answer to an apply that meets fields of others.
+pub(super) fn refused(conflicts: Conflicts) -> ApiError {
+    let mut e = ApiError::new(http::StatusCode::CONFLICT, "Conflict", conflicts.to_string());
+    let causes: Vec<Value> = conflicts
+        .0
+        .iter()
+        .map(|c| {
+            serde_json::json!({
+                "reason": "FieldManagerConflict",
+                "message": format!("conflict with {}", c.manager),
+                "field": c.path.to_string(),
+            })
+        })
+        .collect();
+    e.details = Some(serde_json::json!({ "causes": causes }));
+    e
 }
 
 /// A strategic merge patch: maps merge, lists merge by the first key of their type, directives steer.

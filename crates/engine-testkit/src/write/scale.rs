@@ -1,5 +1,6 @@
 //! The scale subresource.
 
+use gitops_engine_schema::{FieldPath, ManagedFields, Versions, managed::Force};
 use serde_json::{Value, json};
 
 use super::{Answer, Options, Outcome, Target, patch, update};
@@ -63,7 +64,14 @@ pub(crate) fn write(
         .get(&target.resource.gr, target.namespace, target.name)
         .cloned()
         .ok_or_else(|| ApiError::not_found(target.about()))?;
-    let mut scale = get(&target, &before)?;
+    let shown = get(&target, &before)?;
+    let mut scale = shown.clone();
+    let mut managed = ManagedFields::of(&before.value);
+    let own_version = target.resource.api_version(target.version);
+    let time = options.now.rfc3339();
+    let writer = options.writer(&own_version, "", &time);
+    let names: Vec<&str> = paths.spec_replicas.iter().map(String::as_str).collect();
+    let path = |version: &str| Versions::schema(&**target.resource, version).map(|_| FieldPath::of_fields(&names));
     match kind {
         None => scale = body,
         Some(patch::Kind::Json) => {
@@ -71,7 +79,15 @@ pub(crate) fn write(
                 .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
             json_patch::patch(&mut scale, &operations).map_err(|e| ApiError::bad_request(e.to_string()))?;
         }
+        Some(patch::Kind::Apply) => {
+            let force = if options.force { Force::Yes } else { Force::No };
+            let applied = managed.apply_scale(&shown, &body, &writer, force, &path);
+            scale = applied.map_err(patch::refused)?.object;
+        }
         Some(_) => json_patch::merge(&mut scale, &body),
+    }
+    if kind != Some(patch::Kind::Apply) {
+        managed.update_scale(&shown, &scale, &writer, &path);
     }
     update::check_version(&target, &before, &scale)?;
     let replicas = json::i64_at(&scale, &["spec", "replicas"]).unwrap_or(0);
@@ -85,10 +101,9 @@ pub(crate) fn write(
         return Err(ApiError::invalid(about, &[cause]));
     }
     let mut after = before.value.clone();
-    let path: Vec<&str> = paths.spec_replicas.iter().map(String::as_str).collect();
-    json::set(&mut after, &path, replicas);
+    json::set(&mut after, &names, replicas);
     after["apiVersion"] = target.resource.api_version(target.version).into();
-    let answer = update::finish(state, target, &before, after, options, None)?;
+    let answer = update::finish(state, target, &before, after, options, Some(managed))?;
     let outcome = match &answer.outcome {
         Outcome::Stored(stored) => Outcome::Value(get(&target, stored)?),
         Outcome::Value(_) => Outcome::Value(scale),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gitops_engine_schema::ManagedFields;
+use gitops_engine_schema::{ManagedFields, PathElement, Versions as _, managed::ResetFields};
 use serde_json::{Map, Value};
 
 use super::{Answer, FieldValidation, Options, Outcome, Target, check_identity, has_generation, to_storage};
@@ -111,19 +111,23 @@ pub(crate) fn finish(
     admission::omit_empty(resource, &mut after);
     match target.subresource {
         "status" | "approval" => {
-            let status = after.get("status").cloned();
-            let annotations = json::get(&after, &["metadata", "annotations"]).cloned();
-            after = old.clone();
-            // Custom resources change nothing but their status here; built-in kinds let annotations through.
-            if !resource.is_custom()
-                && let Some(annotations) = annotations
-            {
-                json::set(&mut after, &["metadata", "annotations"], annotations);
+            keep_server_fields(old, &mut after);
+            let api_version = resource.api_version(target.version);
+            if let Some(ResetFields::These(reset)) = resource.reset_fields(&api_version, target.subresource) {
+                for path in reset.paths() {
+                    let path: Vec<&str> = path.0.iter().filter_map(PathElement::as_field).collect();
+                    json::copy(old, &mut after, &path);
+                }
             }
-            match status {
-                Some(status) => after["status"] = status,
-                None => {
-                    json::remove(&mut after, &["status"]);
+            if resource.is_custom() {
+                // Also what stands beside spec and status.
+                let status = after.get("status").cloned();
+                after = old.clone();
+                match status {
+                    Some(status) => after["status"] = status,
+                    None => {
+                        json::remove(&mut after, &["status"]);
+                    }
                 }
             }
         }
