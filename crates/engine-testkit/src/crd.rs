@@ -1,16 +1,20 @@
 //! CustomResourceDefinitions: what one adds to the API, and how its schema treats objects.
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>
 
+mod formats;
+mod validate;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_engine_schema::{Schema, UnknownFields};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     json::{get, list_at, str_at},
     resources::{GroupResource, Resource, ScalePaths},
-    status::Cause,
 };
+
+pub(crate) use self::validate::validate;
 
 /// One served version of a custom resource.
 #[derive(Debug, Clone)]
@@ -46,6 +50,10 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
             continue;
         }
         let openapi = get(v, &["schema", "openAPIV3Schema"]);
+        if openapi.is_some_and(has_rules) {
+            let definition = str_at(crd, &["metadata", "name"]);
+            tracing::warn!(definition, version = name, "rules in CEL are not evaluated here");
+        }
         let has_status = v.get("subresources").and_then(|s| s.get("status")).is_some();
         status |= has_status;
         if let Some(paths) = get(v, &["subresources", "scale"]) {
@@ -97,6 +105,15 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
         scale,
         crd: served,
     })
+}
+
+/// Whether a schema has rules in CEL anywhere.
+fn has_rules(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => map.contains_key("x-kubernetes-validations") || map.values().any(has_rules),
+        Value::Array(list) => list.iter().any(has_rules),
+        _ => false,
+    }
 }
 
 fn is_true(schema: &Value, key: &str) -> bool {
@@ -171,112 +188,5 @@ pub(crate) fn prune(value: &mut Value, schema: &Value, root: bool, path: &str, u
             }
         }
         _ => {}
-    }
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(n) if n.is_i64() || n.is_u64() => "integer",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// Checks an object against the schema: types, required fields, enums, bounds and lengths.
-pub(crate) fn validate(value: &Value, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
-    if value.is_null() && is_true(schema, "nullable") {
-        return;
-    }
-    let wanted = str_at(schema, &["type"]);
-    let have = type_name(value);
-    if is_true(schema, "x-kubernetes-int-or-string") {
-        if !matches!(have, "integer" | "string") {
-            causes.push(type_error(path, value, "integer,string", have));
-        }
-    } else if !wanted.is_empty() && wanted != have && !(wanted == "number" && have == "integer") {
-        causes.push(type_error(path, value, wanted, have));
-        return;
-    }
-    if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
-        && !allowed.contains(value)
-    {
-        let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
-        causes.push(Cause::unsupported(shown_path(path), value, &names));
-    }
-    bounds(value, schema, path, causes);
-    match value {
-        Value::Object(map) => object(map, schema, path, causes),
-        Value::Array(list) => {
-            if let Some(items) = schema.get("items") {
-                for (i, v) in list.iter().enumerate() {
-                    validate(v, items, &format!("{path}[{i}]"), causes);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn object(map: &Map<String, Value>, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
-    let below = |name: &str| {
-        if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-    };
-    for name in list_at(schema, &["required"]).iter().filter_map(Value::as_str) {
-        if !map.contains_key(name) {
-            causes.push(Cause::required(below(name), ""));
-        }
-    }
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let rest = schema.get("additionalProperties").filter(|r| r.is_object());
-    for (name, v) in map {
-        if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
-            continue;
-        }
-        if let Some(property) = properties.and_then(|p| p.get(name)).or(rest) {
-            validate(v, property, &below(name), causes);
-        }
-    }
-}
-
-fn shown_path(path: &str) -> &str {
-    if path.is_empty() { "<nil>" } else { path }
-}
-
-fn type_error(path: &str, value: &Value, wanted: &str, have: &str) -> Cause {
-    let at = shown_path(path);
-    // The real server prints the type for structured values, and the value otherwise.
-    let shown = if value.is_object() || value.is_array() { Value::from(have) } else { value.clone() };
-    Cause::type_invalid(at, &shown, &format!("{at} in body must be of type {wanted}: {have:?}"))
-}
-
-fn bounds(value: &Value, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
-    let number = |key: &str| schema.get(key).and_then(Value::as_f64);
-    let count = |key: &str| schema.get(key).and_then(Value::as_u64);
-    let mut fail = |detail: String| causes.push(Cause::invalid(path, value, format!("{path} in body {detail}")));
-    if let Some(n) = value.as_f64() {
-        if let Some(min) = number("minimum").filter(|min| n < *min) {
-            fail(format!("should be greater than or equal to {min}"));
-        }
-        if let Some(max) = number("maximum").filter(|max| n > *max) {
-            fail(format!("should be less than or equal to {max}"));
-        }
-    }
-    let length = match value {
-        Value::String(s) => Some((s.chars().count() as u64, "minLength", "maxLength", "chars long")),
-        Value::Array(l) => Some((l.len() as u64, "minItems", "maxItems", "items")),
-        Value::Object(m) => Some((m.len() as u64, "minProperties", "maxProperties", "properties")),
-        _ => None,
-    };
-    if let Some((n, min_key, max_key, unit)) = length {
-        if let Some(min) = count(min_key).filter(|min| n < *min) {
-            fail(format!("should be at least {min} {unit}"));
-        }
-        if let Some(max) = count(max_key).filter(|max| n > *max) {
-            fail(format!("should be at most {max} {unit}"));
-        }
     }
 }

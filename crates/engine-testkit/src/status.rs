@@ -91,6 +91,24 @@ impl Cause {
         }
     }
 
+    /// A text of more than so many bytes.
+    pub(crate) fn too_long(field: impl Into<String>, most: u64) -> Self {
+        Self {
+            reason: "FieldValueTooLong",
+            message: format!("Too long: may not be more than {most} bytes"),
+            field: field.into(),
+        }
+    }
+
+    /// A list or map of more than so many items.
+    pub(crate) fn too_many(field: impl Into<String>, count: u64, most: u64) -> Self {
+        Self {
+            reason: "FieldValueTooMany",
+            message: format!("Too many: {count}: must have at most {most} items"),
+            field: field.into(),
+        }
+    }
+
     pub(crate) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
         Self {
             reason: "FieldValueTypeInvalid",

@@ -23,7 +23,7 @@ pub(crate) fn validate_create(target: &Target<'_>, object: &Value) -> Result<(),
             causes.push(Cause::invalid("metadata.name", &name.into(), complaint));
         }
     }
-    common(target, object, &mut causes);
+    common(target, object, None, &mut causes);
     if target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
         crd_rules(object, &mut causes);
     }
@@ -50,7 +50,7 @@ pub(crate) fn validate_update(target: &Target<'_>, before: &Value, after: &Value
         }
     }
     if target.subresource.is_empty() || target.subresource == "scale" {
-        common(target, after, &mut causes);
+        common(target, after, Some(before), &mut causes);
     }
     immutable::check(target, before, after, &mut causes);
     finish(target, &causes)
@@ -60,7 +60,7 @@ fn finish(target: &Target<'_>, causes: &[Cause]) -> Result<(), ApiError> {
     if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(target.about_kind(), causes)) }
 }
 
-fn common(target: &Target<'_>, object: &Value, causes: &mut Vec<Cause>) {
+fn common(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
     labels(object, "metadata", causes);
     for (i, finalizer) in list_at(object, &["metadata", "finalizers"]).iter().enumerate() {
         let name = finalizer.as_str().unwrap_or_default();
@@ -82,7 +82,7 @@ fn common(target: &Target<'_>, object: &Value, causes: &mut Vec<Cause>) {
         target.resource.crd.get(&target.resource.storage_version).or_else(|| target.resource.crd.get(target.version))
     {
         if let Some(schema) = &version.openapi {
-            crd::validate(object, schema, "", causes);
+            crd::validate(object, schema, before, causes);
         }
         return;
     }
