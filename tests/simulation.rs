@@ -8,10 +8,11 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gitops_engine::{Application, ApplicationName, Connection, Engine, Event, Schedule};
-use gitops_engine_testkit::{Cluster, Fault, Injection, Requests};
+use gitops_engine_testkit::{AdmissionAnswer, ClockJump, Cluster, Fault, Injection, Requests, WatchEnd, Webhook};
 use support::{Heard, NEXT, Picture, Repository, SHOP, TokioClock, assert_nothing_untracked};
 
 const SEEDS: u64 = 24;
@@ -56,7 +57,7 @@ async fn live(seed: u64, faulty: bool) -> Picture {
                 cluster.drop_watches();
             }
         }
-        cluster.heal();
+        peace(&cluster);
         let told = heard.count(synced);
         // A failure may have to wait for its back-off, and the last word must be a success.
         tokio::time::sleep(Duration::from_secs(600)).await;
@@ -70,6 +71,9 @@ async fn live(seed: u64, faulty: bool) -> Picture {
 
 /// A mixture of faults that only the seed decides.
 fn trouble(cluster: &Cluster, seed: u64) {
+    let second = Duration::from_secs(1);
+    let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
+    let ends = [None, Some(WatchEnd::Drop), Some(WatchEnd::Expire), Some(WatchEnd::Close)];
     let faults = [
         Fault::Conflict,
         Fault::TooManyRequests { retry_after: 1 },
@@ -79,12 +83,49 @@ fn trouble(cluster: &Cluster, seed: u64) {
         Fault::CutBeforeCommit,
         Fault::CutAfterCommit,
         Fault::Delay(Duration::from_millis(700)),
+        Fault::CutBody,
+        Fault::Gone,
+        Fault::DelayBetween(Duration::ZERO, 5 * second),
+        Fault::StaleByRevisions(1 + mixed % 10),
+        Fault::StaleBy(3 * second),
+        Fault::EndWatch { after: 2 * second, how: WatchEnd::Expire },
+        Fault::StallWatch { after: second, lasts: 90 * second, then: ends[(mixed % 4) as usize] },
+        // What nobody else may undo, and nothing that the engine wants.
+        Fault::concurrent_write(|object| object["metadata"]["annotations"]["somebody"] = "else".into()),
+        Fault::ClockJump(ClockJump::Forwards(17 * second)),
+        Fault::ClockJump(ClockJump::Backwards(29 * second)),
     ];
     for (number, fault) in faults.into_iter().enumerate() {
-        if (seed >> number) & 1 == 1 {
+        if ((seed ^ mixed) >> number) & 1 == 1 {
             cluster.inject(Injection::new(Requests::any(), fault).one_in(4 + (seed + number as u64) % 13));
         }
     }
+    let writes = Requests::writes().namespace("shop");
+    if mixed & 0x10_0000 != 0 {
+        cluster.add_webhook(Webhook::mutating("mesh.example.com", writes.clone(), |request| {
+            let Some(mut object) = request.object.clone() else { return AdmissionAnswer::allow() };
+            object["metadata"]["annotations"]["mesh"] = "yes".into();
+            AdmissionAnswer::rewrite(object)
+        }));
+    }
+    if mixed & 0x20_0000 != 0 {
+        let asked = AtomicU64::new(seed);
+        cluster.add_webhook(Webhook::validating("policy.example.com", writes, move |_| {
+            match asked.fetch_add(1, Ordering::Relaxed) % 7 {
+                0 => AdmissionAnswer::deny("not now").code(403).reason("Forbidden"),
+                1 => AdmissionAnswer::fail("connection refused"),
+                2 => AdmissionAnswer::time_out(),
+                _ => AdmissionAnswer::allow().warning("mind the policy"),
+            }
+        }));
+    }
+}
+
+/// Ends all trouble.
+fn peace(cluster: &Cluster) {
+    cluster.heal();
+    cluster.remove_webhook("mesh.example.com");
+    cluster.remove_webhook("policy.example.com");
 }
 
 #[tokio::test(start_paused = true)]
