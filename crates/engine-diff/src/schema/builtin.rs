@@ -218,6 +218,16 @@ static ADMISSION_SPEC: Node = of(&[
 ]);
 static ADMISSION: Node = of(&[("metadata", &METADATA), ("spec", &ADMISSION_SPEC), ("status", &STATUS)]);
 
+// Its variables are in the order in which they use each other.
+static MUTATION_SPEC: Node = of(&[("matchConditions", &NAMED), ("paramKind", &WHOLE), ("paramRef", &WHOLE)]);
+static MUTATION: Node = of(&[("metadata", &METADATA), ("spec", &MUTATION_SPEC)]);
+
+// Devices.
+static CLAIM_TEMPLATE_SPEC: Node = of(&[("metadata", &METADATA)]);
+static RESOURCE_CLAIM_TEMPLATE: Node = of(&[("metadata", &METADATA), ("spec", &CLAIM_TEMPLATE_SPEC)]);
+static SLICE_SPEC: Node = of(&[("nodeSelector", &WHOLE)]);
+static RESOURCE_SLICE: Node = of(&[("metadata", &METADATA), ("spec", &SLICE_SPEC)]);
+
 static ANY: Node = of(&[("metadata", &METADATA)]);
 static STORAGE_CLASS: Node = of(&[("metadata", &METADATA), ("parameters", &TEXTS)]);
 static DATA: Node = of(&[("binaryData", &TEXTS), ("data", &TEXTS), ("metadata", &METADATA)]);
@@ -251,7 +261,10 @@ pub(super) fn root(kind: &GroupKind) -> &'static Node {
         ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
             &WEBHOOK_CONFIGURATION
         }
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy" | "MutatingAdmissionPolicyBinding") => &MUTATION,
         ("admissionregistration.k8s.io", _) => &ADMISSION,
+        ("resource.k8s.io", "ResourceClaimTemplate") => &RESOURCE_CLAIM_TEMPLATE,
+        ("resource.k8s.io", "ResourceSlice") => &RESOURCE_SLICE,
         ("", "Namespace")
         | ("apiextensions.k8s.io", "CustomResourceDefinition")
         | ("apiregistration.k8s.io", "APIService")

@@ -8,6 +8,8 @@
 
 mod builtin;
 mod items;
+#[cfg(test)]
+mod truth;
 
 use gitops_engine_core::{FieldPath, GroupKind, PathElement, Value};
 
