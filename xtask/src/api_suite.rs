@@ -1,7 +1,9 @@
 //! `cargo xtask api-suite`: one suite of cases on the in-process API and on a real control plane.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use futures::FutureExt as _;
 use gitops_engine_testkit::Cluster;
 use gitops_engine_testkit::conformance::{DIFFERENCES, Report, Suite};
 use gitops_engine_testkit::control_plane::{ControlPlane, ControlPlaneUser};
@@ -23,16 +25,22 @@ pub(crate) fn run(mut arguments: Arguments) -> anyhow::Result<Tally> {
     let report = if real {
         let binaries = control_plane::binaries()?;
         runtime.build()?.block_on(async {
-            let plane = ControlPlane::builder().binaries(binaries).start().await?;
-            let client = plane.client(ControlPlaneUser::Admin).await?;
+            let plane = Arc::new(ControlPlane::builder().binaries(binaries).start().await?);
+            let client = plane.plain_client(ControlPlaneUser::Admin).await?;
+            let compacted = plane.clone();
+            let compact = move || {
+                let plane = compacted.clone();
+                async move { plane.compact().await.map_err(|e| e.to_string()) }.boxed()
+            };
             // What the cases leave goes with the control plane.
-            anyhow::Ok(Suite::new(client).filter(filter).with_controllers().leave_everything().run().await)
+            let suite = Suite::new(client).filter(filter).with_controllers().compact_with(compact);
+            anyhow::Ok(suite.leave_everything().run().await)
         })?
     } else {
         // A paused clock: nothing waits for the controllers.
         runtime.start_paused(true).build()?.block_on(async {
             let cluster = Cluster::builder().build();
-            Suite::new(cluster.client()).filter(filter).with_controllers().tolerate(DIFFERENCES).run().await
+            Suite::in_process(&cluster).filter(filter).tolerate(DIFFERENCES).run().await
         })
     };
     print!("{}", shown(&report));

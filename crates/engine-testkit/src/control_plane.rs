@@ -49,6 +49,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub use self::binaries::{BinariesState, ControlPlaneBinaries, cache_folder};
+use self::boot::Repeating;
 pub use self::error::ControlPlaneError;
 pub use self::requests::ControlPlaneRequest;
 pub use self::settings::ControlPlaneUser;
@@ -76,6 +77,7 @@ struct Facts {
     admin: KubeconfigOf,
     restricted: KubeconfigOf,
     audit_log: PathBuf,
+    etcd: String,
 }
 
 struct KubeconfigOf {
@@ -103,7 +105,15 @@ impl ControlPlane {
     /// # Errors
     /// [`ControlPlaneError::Api`].
     pub async fn client(&self, user: ControlPlaneUser) -> Result<kube::Client, ControlPlaneError> {
-        boot::client(self.kubeconfig(user)).await
+        boot::client(self.kubeconfig(user), Repeating::AsUsual).await
+    }
+
+    /// The same, but it shows every answer: kube's usual client repeats requests that are answered with 429, 503 or 504.
+    ///
+    /// # Errors
+    /// [`ControlPlaneError::Api`].
+    pub async fn plain_client(&self, user: ControlPlaneUser) -> Result<kube::Client, ControlPlaneError> {
+        boot::client(self.kubeconfig(user), Repeating::Never).await
     }
 
     /// The text of a kubeconfig. It holds a token that is worth nothing once this is dropped.
@@ -137,6 +147,15 @@ impl ControlPlane {
     /// [`ControlPlaneError::Io`] and [`ControlPlaneError::Api`] when the log cannot be read.
     pub fn requests(&self) -> Result<Vec<ControlPlaneRequest>, ControlPlaneError> {
         requests::read(&self.facts.audit_log)
+    }
+
+    /// Makes etcd forget everything but the present: what is not in a cache of the API server is `410 Gone` from then on,
+    /// old page tokens for one. The API server does the same every five minutes.
+    ///
+    /// # Errors
+    /// [`ControlPlaneError::Api`] when etcd does not answer.
+    pub async fn compact(&self) -> Result<(), ControlPlaneError> {
+        boot::compact(&self.facts.etcd).await
     }
 
     fn of(&self, user: ControlPlaneUser) -> &KubeconfigOf {
@@ -333,5 +352,6 @@ fn facts(folder: &Path, cluster: &boot::Cluster) -> Facts {
         admin: kubeconfig(ControlPlaneUser::Admin),
         restricted: kubeconfig(ControlPlaneUser::Restricted),
         audit_log: settings.audit_log(),
+        etcd: settings.etcd_url(),
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct CrdVersion {
     pub(crate) status: bool,
     /// `additionalPrinterColumns`.
     pub(crate) columns: Vec<Value>,
+    /// `selectableFields`, as field selectors write them.
+    pub(crate) selectable: Vec<String>,
 }
 
 /// The resource that a CRD defines; `None` while it serves no version.
@@ -73,6 +75,10 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
                 openapi: openapi.map(|o| Arc::new(o.clone())),
                 status: has_status,
                 columns: list_at(v, &["additionalPrinterColumns"]).to_vec(),
+                selectable: list_at(v, &["selectableFields"])
+                    .iter()
+                    .map(|f| str_at(f, &["jsonPath"]).trim_start_matches('.').to_owned())
+                    .collect(),
             },
         );
         versions.push(name);

@@ -1,9 +1,14 @@
 //! Discovery, legacy and aggregated: <https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api>
 
+use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Call, Reply},
+    cluster::Inner,
+    http::{
+        Call, Reply,
+        media::{self, Of},
+    },
     resources::{GroupVersions, Resource},
     state::State,
     status::ApiError,
@@ -12,36 +17,78 @@ use crate::{
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// Answers a path that is not a resource, health or version.
-pub(crate) fn answer(state: &State, call: &Call) -> Result<Reply, ApiError> {
-    let parts: Vec<&str> = call.path.split('/').filter(|p| !p.is_empty()).collect();
-    let aggregated = call.accept.contains("as=APIGroupDiscoveryList") && call.accept.contains("v=v2");
-    match parts.as_slice() {
-        [] => Ok(Reply::value(&json!({"paths": paths(state)}))),
-        ["api"] if aggregated => Ok(Reply::value(&aggregate(state, true)).with_type(AGGREGATED)),
-        ["apis"] if aggregated => Ok(Reply::value(&aggregate(state, false)).with_type(AGGREGATED)),
-        ["api"] => Ok(Reply::value(&json!({
+pub(crate) fn answer(inner: &Inner, call: &mut Call) -> Result<Reply, ApiError> {
+    let path = call.path.clone();
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+    let state = &*inner.state.lock();
+    if let ["openapi", rest @ ..] = parts.as_slice() {
+        return crate::openapi::answer(state, rest);
+    }
+    if matches!(parts.as_slice(), ["api" | "apis"]) && wants_aggregated(&call.accept) {
+        return Ok(aggregated(state, parts == ["api"], &call.if_none_match));
+    }
+    let reply = match parts.as_slice() {
+        [] => Reply::value(&json!({"paths": paths(state)})),
+        ["api"] => Reply::value(&json!({
             "kind": "APIVersions", "versions": ["v1"],
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}],
-        }))),
+        })),
         ["apis"] => {
             let groups: Vec<Value> = groups(state).iter().filter(|g| !g.group.is_empty()).map(group).collect();
-            Ok(Reply::value(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
+            Reply::value(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
-        ["apis", name] => groups(state)
-            .iter()
-            .find(|g| g.group == *name)
-            .map(|g| {
+        ["apis", name] => match groups(state).iter().find(|g| g.group == *name) {
+            Some(g) => {
                 let mut value = group(g);
                 value["kind"] = "APIGroup".into();
                 value["apiVersion"] = "v1".into();
                 Reply::value(&value)
-            })
-            .ok_or_else(ApiError::unknown_path),
-        ["api", version] => resources(state, "", version),
-        ["apis", name, version] => resources(state, name, version),
-        ["openapi", rest @ ..] => crate::openapi::answer(state, rest),
-        _ => Err(ApiError::unknown_path()),
+            }
+            None => return Ok(Reply::page_not_found()),
+        },
+        ["api", version] => return of_group_version(state, call, "", version),
+        ["apis", name, version] => return of_group_version(state, call, name, version),
+        _ => return Ok(Reply::page_not_found()),
+    };
+    call.wish = media::wish(call, Of::Discovery)?;
+    Ok(reply)
+}
+
+fn of_group_version(state: &State, call: &mut Call, group: &str, version: &str) -> Result<Reply, ApiError> {
+    let list = match resources(state, group, version) {
+        Some(list) => list,
+        None if state.registry.is_built_in(group) => return Err(ApiError::unknown_path()),
+        None => return Ok(Reply::page_not_found()),
+    };
+    if call.method != http::Method::GET {
+        return Err(crate::http::not_allowed());
     }
+    call.wish = media::wish(call, Of::Discovery)?;
+    Ok(Reply::value(&list))
+}
+
+/// Whether any form that is asked for is the aggregated one: it goes before others, wherever it stands.
+fn wants_aggregated(accept: &str) -> bool {
+    accept.split(',').any(|clause| {
+        let parts: Vec<&str> = clause.split(';').map(str::trim).collect();
+        parts[0] == "application/json"
+            && ["as=APIGroupDiscoveryList", "g=apidiscovery.k8s.io", "v=v2"].iter().all(|p| parts.contains(p))
+    })
+}
+
+/// The aggregated form, or that the client has it already.
+fn aggregated(state: &State, core: bool, known: &str) -> Reply {
+    let body = serde_json::to_vec(&aggregate(state, core)).unwrap_or_default();
+    let tag = format!("\"{}\"", crate::seed::digest(&body));
+    let reply = if known == tag {
+        Reply::json(StatusCode::NOT_MODIFIED, Vec::new())
+    } else {
+        Reply::json(StatusCode::OK, body).with_type(AGGREGATED)
+    };
+    reply
+        .with_header(header::CACHE_CONTROL, "public")
+        .with_header(header::VARY, "Accept")
+        .with_header(header::ETAG, tag)
 }
 
 /// What is served, and the groups that are listed although they are broken.
@@ -82,10 +129,10 @@ fn of_version<'a>(state: &'a State, group: &str, version: &str) -> Vec<&'a Resou
         .collect()
 }
 
-fn resources(state: &State, group: &str, version: &str) -> Result<Reply, ApiError> {
+fn resources(state: &State, group: &str, version: &str) -> Option<Value> {
     let served = of_version(state, group, version);
     if served.is_empty() {
-        return Err(ApiError::unknown_path());
+        return None;
     }
     let mut list = Vec::new();
     for r in served {
@@ -121,7 +168,7 @@ fn resources(state: &State, group: &str, version: &str) -> Result<Reply, ApiErro
     if !group.is_empty() {
         answer["apiVersion"] = "v1".into();
     }
-    Ok(Reply::value(&answer))
+    Some(answer)
 }
 
 fn aggregate(state: &State, core: bool) -> Value {

@@ -68,6 +68,7 @@ mod discovery;
 mod fault;
 mod http;
 mod json;
+mod json_text;
 mod openapi;
 mod record;
 mod resources;

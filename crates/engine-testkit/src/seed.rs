@@ -44,13 +44,19 @@ impl Seed {
     }
 }
 
+/// FNV-1a, 64 bits.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// Tells one answer from another: an `ETag`.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    format!("{:016X}{:016X}", fnv(bytes), bytes.len())
+}
+
 /// A short, name-safe hash of a value, as controllers put it into `pod-template-hash`.
 pub(crate) fn template_hash(text: &str) -> String {
-    // FNV-1a, 64 bits.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in text.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
+    let mut hash = fnv(text.as_bytes());
     (0..10)
         .map(|_| {
             let at = (hash % NAME_ALPHABET.len() as u64) as usize;

@@ -8,6 +8,6 @@ use gitops_engine_testkit::{
 #[tokio::test(start_paused = true)]
 async fn the_in_process_api_passes() {
     let cluster = Cluster::builder().build();
-    let report = Suite::new(cluster.client()).with_controllers().tolerate(DIFFERENCES).run().await;
+    let report = Suite::in_process(&cluster).tolerate(DIFFERENCES).run().await;
     assert!(report.is_good() && report.skipped() == 0, "{report}");
 }

@@ -87,7 +87,12 @@ fn reviewed(state: &State, user: &User, body: &Value) -> Result<Value, ApiError>
             ask.verb = str_at(about, &["verb"]).to_owned();
             ask.path = str_at(about, &["path"]).to_owned();
         }
-        _ => {
+        (Some(_), Some(other)) => {
+            let shown = json!({"Path": str_at(other, &["path"]), "Verb": str_at(other, &["verb"])});
+            let detail = "cannot be specified in combination with resourceAttributes";
+            return Err(invalid("spec.nonResourceAttributes", &shown, detail));
+        }
+        (None, None) => {
             return Err(invalid(
                 "spec.resourceAttributes",
                 &Value::Null,

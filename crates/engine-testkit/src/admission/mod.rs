@@ -2,7 +2,7 @@
 
 mod default;
 mod immutable;
-mod names;
+pub(crate) mod names;
 mod pod;
 mod prepare;
 mod typed;

@@ -58,11 +58,43 @@ pub(crate) fn key_complaint(key: &str) -> Option<String> {
         return Some("name part must be non-empty".to_owned());
     }
     if name.len() > 63 {
-        return Some("name part must be no more than 63 characters".to_owned());
+        return Some("name part must be no more than 63 bytes".to_owned());
     }
     (!is_qualified(name)).then(|| {
         "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')".to_owned()
     })
+}
+
+/// A key of a label selector: as a label's key, with the prefix as it is written.
+pub(crate) fn selector_key_complaint(key: &str) -> Option<String> {
+    const QUALIFIED: &str = "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+    let parts: Vec<&str> = key.split('/').collect();
+    let (prefix, name) = match parts.as_slice() {
+        [name] => (None, *name),
+        [prefix, name] => (Some(*prefix), *name),
+        _ => {
+            return Some(format!(
+                "a valid label key must consist of {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. \
+                 'example.com/MyName')"
+            ));
+        }
+    };
+    let mut complaints = Vec::new();
+    match prefix {
+        Some("") => complaints.push("prefix part must be non-empty".to_owned()),
+        Some(prefix) if prefix.len() > 253 => complaints.push("prefix part must be no more than 253 bytes".to_owned()),
+        Some(prefix) => complaints.extend(complaint(prefix, Rule::Subdomain).map(|c| format!("prefix part {c}"))),
+        None => {}
+    }
+    if name.is_empty() {
+        complaints.push("name part must be non-empty".to_owned());
+    } else if name.len() > 63 {
+        complaints.push("name part must be no more than 63 bytes".to_owned());
+    }
+    if !is_qualified(name) {
+        complaints.push(format!("name part must consist of {QUALIFIED}"));
+    }
+    (!complaints.is_empty()).then(|| complaints.join("; "))
 }
 
 fn is_qualified(text: &str) -> bool {
@@ -75,7 +107,7 @@ fn is_qualified(text: &str) -> bool {
 /// A label value.
 pub(crate) fn value_complaint(value: &str) -> Option<String> {
     if value.len() > 63 {
-        return Some("must be no more than 63 characters".to_owned());
+        return Some("must be no more than 63 bytes".to_owned());
     }
     (!value.is_empty() && !is_qualified(value)).then(|| {
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')".to_owned()

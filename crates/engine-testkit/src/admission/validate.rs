@@ -103,7 +103,15 @@ fn common(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &
             job_restart_policy(&template, path, causes);
         }
         ("", "services") => service(object, causes),
-        ("", "configmaps" | "secrets") => data_keys(object, causes),
+        ("", kind @ ("configmaps" | "secrets")) => {
+            data_keys(object, causes);
+            // <https://kubernetes.io/docs/concepts/configuration/configmap/#motivation>
+            let maps = ["data", "binaryData"].iter().filter_map(|key| map_at(object, &[key]));
+            let size: usize = maps.flat_map(|m| m.values()).filter_map(|v| v.as_str().map(str::len)).sum();
+            if kind == "configmaps" && size > MAX_CONFIG_MAP {
+                causes.push(Cause::too_long("[]", MAX_CONFIG_MAP as u64));
+            }
+        }
         ("", "persistentvolumeclaims") => {
             if list_at(object, &["spec", "accessModes"]).is_empty() {
                 causes.push(Cause::required("spec.accessModes", "at least 1 access mode is required"));
@@ -196,6 +204,9 @@ fn service(object: &Value, causes: &mut Vec<Cause>) {
         }
     }
 }
+
+/// What the values of a ConfigMap may have together, in bytes.
+const MAX_CONFIG_MAP: usize = 1024 * 1024;
 
 fn data_keys(object: &Value, causes: &mut Vec<Cause>) {
     let ok =

@@ -226,10 +226,24 @@ impl Lab {
     /// # Errors
     /// When it is not for half a minute; the failure has the last answer.
     pub async fn eventually(&self, path: &str, what: &str, wanted: impl Fn(&Reply) -> bool) -> Result<Reply, Failure> {
+        self.eventually_as(path, "application/json", what, wanted).await
+    }
+
+    /// The same in a form of the answer that is asked for with `Accept`.
+    ///
+    /// # Errors
+    /// As those of [`Lab::eventually`].
+    pub async fn eventually_as(
+        &self,
+        path: &str,
+        accept: &str,
+        what: &str,
+        wanted: impl Fn(&Reply) -> bool,
+    ) -> Result<Reply, Failure> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = FIRST_PAUSE;
         loop {
-            let reply = self.get(path).await?;
+            let reply = self.request("GET", path).accept(accept).send().await?;
             if wanted(&reply) {
                 return Ok(reply);
             }

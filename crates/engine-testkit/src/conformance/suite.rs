@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, future::BoxFuture, stream};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use tokio::time::Instant;
 
 use super::{Case, CaseReport, Difference, Failure, Lab, Report, Verdict, lab::Compact};
+use crate::Cluster;
 
 /// No case takes longer, on tokio's clock.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -33,7 +34,8 @@ impl std::fmt::Debug for Suite {
 
 impl Suite {
     /// All cases, on the server of this client, which must be allowed to do everything: the cases create namespaces,
-    /// CRDs and the like, and delete what they created.
+    /// CRDs and the like, and delete what they created. It must show every answer: a client that kube makes from a
+    /// configuration repeats requests that are answered with 429, 503 or 504 unless `default_retry` is off.
     pub fn new(client: kube::Client) -> Self {
         Self {
             client,
@@ -45,6 +47,18 @@ impl Suite {
             concurrency: CONCURRENCY,
             keep: false,
         }
+    }
+
+    /// All cases, on a cluster of this crate: with its controllers, and with its way to forget its past.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: see [`Cluster::client`].
+    pub fn in_process(cluster: &Cluster) -> Self {
+        let forgetful = cluster.clone();
+        Self::new(cluster.client()).with_controllers().compact_with(move || {
+            forgetful.force_compaction();
+            std::future::ready(Ok(())).boxed()
+        })
     }
 
     /// These cases instead of those that ship with this crate.

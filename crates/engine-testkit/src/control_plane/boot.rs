@@ -52,7 +52,7 @@ pub(super) async fn boot(
     let authority =
         start.wait("the API server's certificate", async || Ok(settings.authority().ok_or_else(String::new))).await?;
     settings.write_kubeconfigs(&authority)?;
-    let client = client(&settings.kubeconfig(HARNESS, &authority)).await?;
+    let client = client(&settings.kubeconfig(HARNESS, &authority), Repeating::AsUsual).await?;
     start.wait("the API server to be ready", async || Ok(readyz(&client).await)).await?;
 
     if parts == Parts::Everything {
@@ -97,14 +97,40 @@ async fn wait_for_pods(start: &mut Start, client: &kube::Client) -> Result<(), C
         .await
 }
 
+/// Whether a client repeats requests that the server was too busy for.
+#[derive(Clone, Copy)]
+pub(super) enum Repeating {
+    AsUsual,
+    Never,
+}
+
 /// A client from the text of a kubeconfig. It belongs to the runtime that it is made in.
-pub(super) async fn client(kubeconfig: &str) -> Result<kube::Client, ControlPlaneError> {
+pub(super) async fn client(kubeconfig: &str, repeating: Repeating) -> Result<kube::Client, ControlPlaneError> {
     let doing = "make a client of the control plane";
     let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(ControlPlaneError::api(doing))?;
-    let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
+    let mut config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
         .await
         .map_err(ControlPlaneError::api(doing))?;
+    if matches!(repeating, Repeating::Never) {
+        config.default_retry = false;
+    }
     kube::Client::try_from(config).map_err(ControlPlaneError::api(doing))
+}
+
+/// Compacts etcd up to its revision of now: <https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway/>
+pub(super) async fn compact(etcd: &str) -> Result<(), ControlPlaneError> {
+    const DOING: &str = "compact etcd";
+    let uri: http::Uri = etcd.parse().map_err(ControlPlaneError::api(DOING))?;
+    let etcd = kube::Client::try_from(kube::Config::new(uri)).map_err(ControlPlaneError::api(DOING))?;
+    let post = async |path: &str, body: Value| {
+        let request = http::Request::post(path).body(body.to_string().into_bytes());
+        let request = request.map_err(ControlPlaneError::api(DOING))?;
+        etcd.request::<Value>(request).await.map_err(ControlPlaneError::api(DOING))
+    };
+    // Any key will do: the answer's header tells the revision, as a text.
+    let answer = post("/v3/kv/range", json!({"key": "AA=="})).await?;
+    post("/v3/kv/compaction", json!({"revision": answer["header"]["revision"]})).await?;
+    Ok(())
 }
 
 struct Start {

@@ -85,6 +85,11 @@ impl Settings {
         format!("https://127.0.0.1:{}", self.api_port)
     }
 
+    /// Where etcd listens.
+    pub(super) fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd_client_port)
+    }
+
     /// The authority that signed the API server's certificate, in PEM, once the server has made it.
     pub(super) fn authority(&self) -> Option<String> {
         const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -129,7 +134,7 @@ impl Settings {
     pub(super) fn args(&self, component: &str) -> Vec<String> {
         let path = |name: &str| self.path(name).display().to_string();
         let kubeconfig = |user: &str| format!("--kubeconfig={}", self.kubeconfig_path(user).display());
-        let etcd_client = format!("http://127.0.0.1:{}", self.etcd_client_port);
+        let etcd_client = self.etcd_url();
         let etcd_peer = format!("http://127.0.0.1:{}", self.etcd_peer_port);
         match component {
             "etcd" => vec![

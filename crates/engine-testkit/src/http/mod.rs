@@ -1,28 +1,33 @@
 //! The protocol: from an HTTP request to the state and back.
 
+mod body;
+mod change;
 mod gate;
+pub(crate) mod media;
 pub(crate) mod params;
+mod plain;
 mod read;
+mod reply;
 pub(crate) mod route;
 mod server;
 mod show;
 mod tls;
+mod token;
 mod watch;
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
-use serde_json::Value;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited, combinators::UnsyncBoxBody};
 use tower::Service;
 
 pub(crate) use read::expired_page;
+pub(crate) use reply::Reply;
 pub use server::Server;
 
 use self::{gate::Admitted, params::Params, route::Route};
@@ -30,23 +35,16 @@ use crate::{
     access::{self, User},
     clock::Now,
     cluster::Inner,
-    discovery,
     fault::WatchPlan,
-    json,
     resources::Resource,
     status::{About, ApiError},
-    table::Include,
     webhook::Course,
-    write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, scale, update},
 };
 
 /// Errors of a transport: what a client sees when the connection breaks.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A whole answer or a stream of watch events.
 pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
-
-/// Objects nested deeper than this are refused before they reach any recursion.
-const MAX_DEPTH: usize = 100;
 
 /// The cluster as a `tower` service: one future per request, no socket.
 #[derive(Clone)]
@@ -86,57 +84,19 @@ pub(crate) fn cut() -> BoxError {
     Box::new(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset by peer"))
 }
 
-fn full(bytes: impl Into<Bytes>) -> ResponseBody {
-    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
-}
-
-/// An answer before it is on the wire.
-pub(crate) struct Reply {
-    status: StatusCode,
-    content_type: &'static str,
-    body: ResponseBody,
-    warnings: Vec<String>,
-    retry_after: Option<u64>,
-}
-
-impl Reply {
-    pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: "application/json", body: full(body), warnings: Vec::new(), retry_after: None }
-    }
-
-    pub(crate) fn value(value: &Value) -> Self {
-        Self::json(StatusCode::OK, serde_json::to_vec(value).unwrap_or_default())
-    }
-
-    fn text(text: &'static str) -> Self {
-        Self { content_type: "text/plain; charset=utf-8", ..Self::json(StatusCode::OK, text) }
-    }
-
-    fn stream(body: ResponseBody) -> Self {
-        Self { body, ..Self::json(StatusCode::OK, Bytes::new()) }
-    }
-
-    pub(crate) fn with_type(mut self, content_type: &'static str) -> Self {
-        self.content_type = content_type;
-        self
-    }
-}
-
-impl From<ApiError> for Reply {
-    fn from(e: ApiError) -> Self {
-        let mut reply = Self::json(e.code, serde_json::to_vec(&e.body()).unwrap_or_default());
-        reply.retry_after = e.retry_after;
-        reply
-    }
-}
-
 /// The parts of a request that the handlers look at.
 pub(crate) struct Call {
+    pub(crate) method: http::Method,
     pub(crate) route: Route,
     pub(crate) params: Params,
     pub(crate) path: String,
     pub(crate) accept: String,
+    /// The media type of the body, without parameters.
     pub(crate) content_type: String,
+    pub(crate) full_type: String,
+    pub(crate) if_none_match: String,
+    /// How the answer is to be shown, once somebody has looked at what it is of.
+    pub(crate) wish: media::Wish,
     pub(crate) user_agent: String,
     pub(crate) body: Bytes,
     pub(crate) now: Now,
@@ -148,23 +108,6 @@ pub(crate) struct Call {
     pub(crate) gone: bool,
     /// Who writes, and what webhooks say to it.
     pub(crate) course: Arc<Course>,
-}
-
-impl Call {
-    /// How objects are to be shown.
-    fn form(&self) -> Result<show::Form, ApiError> {
-        let include = self.params.get("includeObject");
-        let known = Include::of(include);
-        let form = show::Form::of(&self.accept, known.unwrap_or(Include::Metadata));
-        match (form, known) {
-            (show::Form::Table(_), None) => Err(ApiError::bad_request(format!(
-                "Unable to convert to Table as requested: includeObject: Invalid value: {:?}: must be 'Metadata', \
-                 'Object', 'None', or empty",
-                include.unwrap_or_default()
-            ))),
-            (form, _) => Ok(form),
-        }
-    }
 }
 
 async fn handle<B>(
@@ -192,9 +135,13 @@ where
     let path = parts.uri.path().to_owned();
     let content_type = header(header::CONTENT_TYPE);
     let mut call = Call {
+        method: parts.method.clone(),
         route: Route::of(&parts.method, &path, &params),
         accept: header(header::ACCEPT),
         content_type: content_type.split(';').next().unwrap_or_default().trim().to_lowercase(),
+        full_type: content_type,
+        if_none_match: header(header::IF_NONE_MATCH),
+        wish: media::Wish::default(),
         user_agent: header(header::USER_AGENT),
         params,
         path,
@@ -224,19 +171,17 @@ where
     let reply = match verdict.error.take() {
         Some(e) => Reply::from(e),
         None if refused.is_some() => refused.map_or_else(|| Reply::text(""), Reply::from),
-        None if verdict.broken => {
-            Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::text("service unavailable\n") }
-        }
+        None if verdict.broken => Reply::text("service unavailable\n").with_status(StatusCode::SERVICE_UNAVAILABLE),
         None if too_large => Reply::from(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
             format!("Request entity too large: limit is {limit}"),
         )),
         None => {
-            let mut answer = dispatch(&inner, &call);
+            let mut answer = dispatch(&inner, &mut call);
             // Webhooks are asked with no lock held, and then the write is done again with what they said.
             while course.asks() && course.ask().await {
-                answer = dispatch(&inner, &call);
+                answer = dispatch(&inner, &mut call);
             }
             let mut reply = answer.unwrap_or_else(Reply::from);
             reply.warnings.extend(course.warnings());
@@ -251,305 +196,100 @@ where
     if verdict.cut_after {
         return Err(cut());
     }
-    let mut reply = verdict.error_after.map_or(reply, Reply::from);
-    if verdict.cut_body {
-        reply.body = gate::CutShort::wrap(reply.body);
-    }
+    let reply = verdict.error_after.map_or(reply, Reply::from).written(&call.wish, &media::of_error(&call));
+    let reply = if call.method == http::Method::HEAD { reply.without_body() } else { reply };
     let took = inner.clock.elapsed().saturating_sub(record.at);
     inner.recorder.lock().answered(record.seq, reply.status.as_u16(), took);
-    reply.body = gate::Counted::wrap(&inner, &record, reply.body);
-    Ok(finish(reply))
+    Ok(reply.into_response().map(|body| {
+        let body = if verdict.cut_body { gate::CutShort::wrap(body) } else { body };
+        gate::Counted::wrap(&inner, &record, body)
+    }))
 }
 
-fn finish(reply: Reply) -> Response<ResponseBody> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
-    for warning in &reply.warnings {
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
-            headers.append(header::WARNING, value);
-        }
-    }
-    if let Some(seconds) = reply.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    let mut response = Response::new(reply.body);
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = headers;
-    response
+pub(crate) fn not_allowed() -> ApiError {
+    let message = "the server does not allow this method on the requested resource";
+    let mut e = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+    e.details = Some(serde_json::json!({}));
+    e
 }
 
-fn dispatch(inner: &Arc<Inner>, call: &Call) -> Result<Reply, ApiError> {
+fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
     let route = &call.route;
     if !route.is_resource() {
-        return plain(inner, call);
+        return plain::answer(inner, call);
     }
-    if route.too_long {
-        return Err(ApiError::unknown_path());
-    }
-    if !inner.state.lock().registry.knows(&route.group) {
-        // Nobody handles this prefix: not an answer of the API but of the server under it.
-        return Ok(Reply { status: StatusCode::NOT_FOUND, ..Reply::text("404 page not found\n") });
-    }
-    let resource = {
+    let (resource, built_in) = {
         let state = inner.state.lock();
+        if !state.registry.knows(&route.group) {
+            return Ok(Reply::page_not_found());
+        }
         let resource = state.registry.get(&route.group, &route.resource).cloned();
-        resource.filter(|r| r.versions.contains(&route.version))
+        (resource.filter(|r| r.versions.contains(&route.version)), state.registry.is_built_in(&route.group))
+    };
+    let nowhere = || if built_in { Err(ApiError::unknown_path()) } else { Ok(Reply::page_not_found()) };
+    if route.too_long || call.path.contains("//") {
+        return nowhere();
     }
-    .ok_or_else(ApiError::unknown_path)?;
-    if resource.namespaced != route.namespace.is_some()
-        && (!resource.namespaced || route.name.is_some() || matches!(&*route.verb, "create" | "deletecollection"))
-    {
-        return Err(ApiError::unknown_path());
+    let Some(resource) = resource else {
+        return nowhere();
+    };
+    match methods(&resource, route) {
+        None if resource.is_custom() && !route.subresource.is_empty() => {
+            let name = route.name.as_deref().unwrap_or_default();
+            let about = About { group: &resource.gr.group, resource: &resource.gr.resource, name };
+            return Err(ApiError::not_found(about));
+        }
+        None => return nowhere(),
+        Some(methods) if !methods.contains(&call.method.as_str()) => return Err(not_allowed()),
+        Some(_) => {}
     }
-    check_subresource(&resource, &route.subresource)?;
+    let listable = route.name.is_none() || route.verb == "watch";
+    let of = if resource.is_custom() { media::Of::Custom } else { media::Of::BuiltIn(listable) };
+    call.wish = media::wish(call, of)?;
+    let call = &*call;
     if !resource.stored {
         return review(inner, &resource, call);
     }
-    match route.verb.as_str() {
+    match call.route.verb.as_str() {
         "get" => read::get(inner, &resource, call),
         "list" => read::list(inner, &resource, call),
         "watch" => Ok(Reply::stream(watch::start(inner, &resource, call)?)),
-        "create" | "update" | "patch" | "delete" | "deletecollection" => change(inner, &resource, call),
-        _ => Err(ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )),
+        _ => change::change(inner, &resource, call),
     }
 }
 
-fn check_subresource(resource: &Resource, subresource: &str) -> Result<(), ApiError> {
-    let known = match subresource {
-        "" => true,
-        "status" => resource.status,
-        "scale" => resource.scale.is_some(),
-        "finalize" => resource.is("", "namespaces"),
-        "eviction" => resource.is("", "pods"),
-        "log" => resource.is("", "pods"),
-        "token" => resource.is("", "serviceaccounts"),
-        _ => false,
+/// The methods that a path takes; `None` for a path that is none.
+fn methods(resource: &Resource, route: &Route) -> Option<Vec<&'static str>> {
+    let of = |verbs: &[String], methods: &[(&str, &'static str)]| {
+        let known = methods.iter().filter(|(verb, _)| verbs.iter().any(|v| v == verb));
+        let methods: Vec<&'static str> = known.map(|(_, method)| *method).collect();
+        (!methods.is_empty()).then_some(methods)
     };
-    if known { Ok(()) } else { Err(ApiError::unknown_path()) }
-}
-
-/// Paths that are not resources.
-fn plain(inner: &Arc<Inner>, call: &Call) -> Result<Reply, ApiError> {
-    if call.route.verb != "get" && call.route.verb != "head" {
-        return Err(ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        ));
+    let elsewhere = resource.namespaced != route.namespace.is_some();
+    if elsewhere && !resource.namespaced {
+        return None;
     }
-    match call.path.trim_end_matches('/') {
-        "/readyz" | "/healthz" | "/livez" => Ok(Reply::text("ok")),
-        "/version" => {
-            let (major, minor) = inner.settings.version;
-            Ok(Reply::value(&serde_json::json!({
-                "major": major.to_string(), "minor": minor.to_string(), "gitVersion": format!("v{major}.{minor}.0"),
-                "gitCommit": "0000000000000000000000000000000000000000", "gitTreeState": "clean",
-                "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "none", "platform": "in-process",
-            })))
+    match (&route.name, &*route.subresource) {
+        // Over all namespaces.
+        (None, _) if elsewhere => of(&resource.verbs, &[("list", "GET")]),
+        (None, _) => of(&resource.verbs, &[("list", "GET"), ("create", "POST"), ("deletecollection", "DELETE")]),
+        (Some(_), _) if elsewhere && route.verb != "watch" => None,
+        (Some(_), "") => {
+            of(&resource.verbs, &[("get", "GET"), ("update", "PUT"), ("patch", "PATCH"), ("delete", "DELETE")])
         }
-        _ => discovery::answer(&inner.state.lock(), call),
+        (Some(_), sub @ ("status" | "scale" | "finalize" | "eviction" | "log" | "token")) => {
+            let found = resource.subresources(&route.version).into_iter().find(|s| s.name == sub)?;
+            of(&found.verbs, &[("get", "GET"), ("create", "POST"), ("update", "PUT"), ("patch", "PATCH")])
+        }
+        _ => None,
     }
 }
 
 fn review(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
-    if call.route.verb != "create" {
-        return Err(ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        ));
-    }
-    let body = decode_body(call)?;
+    let body = body::object(inner, resource, &call.route.version, call)?.value;
     let namespace = call.route.namespace.as_deref();
     let state = inner.state.lock();
     let body = access::review::answer(&state, call.course.user(), resource, namespace, body, call.now)?;
     drop(state);
     Ok(Reply::json(StatusCode::CREATED, serde_json::to_vec(&body).unwrap_or_default()))
-}
-
-/// Reads a body as JSON or YAML, bounded in depth.
-fn decode_body(call: &Call) -> Result<Value, ApiError> {
-    let value = match call.content_type.as_str() {
-        "application/vnd.kubernetes.protobuf" => return Err(unsupported()),
-        "application/yaml" | "application/apply-patch+yaml" if !looks_like_json(&call.body) => {
-            let text = std::str::from_utf8(&call.body).map_err(|e| ApiError::bad_request(e.to_string()))?;
-            serde_saphyr::from_str::<Value>(text)
-                .map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))?
-        }
-        _ => serde_json::from_slice::<Value>(&call.body)
-            .map_err(|e| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {e}")))?,
-    };
-    if json::deeper_than(&value, MAX_DEPTH) {
-        return Err(ApiError::bad_request("the object is nested too deeply"));
-    }
-    Ok(value)
-}
-
-fn looks_like_json(body: &[u8]) -> bool {
-    body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
-}
-
-fn unsupported() -> ApiError {
-    ApiError::unsupported_media_type(
-        "the body of the request was in an unknown format - accepted media types include: application/json, \
-         application/yaml",
-    )
-}
-
-fn options(call: &Call) -> Result<Options, ApiError> {
-    let validation = match call.params.get("fieldValidation") {
-        None | Some("Warn") => FieldValidation::Warn,
-        Some("Strict") => FieldValidation::Strict,
-        Some("Ignore") => FieldValidation::Ignore,
-        Some(other) => {
-            return Err(ApiError::invalid(
-                About { group: "meta.k8s.io", resource: "CreateOptions", name: "" },
-                &[crate::status::Cause::unsupported(
-                    "fieldValidation",
-                    &other.into(),
-                    &["", "Ignore", "Strict", "Warn"],
-                )],
-            ));
-        }
-    };
-    // Without a name of its own a manager is called after its program, except for apply, which must say who it is.
-    let is_apply = call.content_type == "application/apply-patch+yaml";
-    let agent = call.user_agent.split(['/', ' ']).next().unwrap_or_default();
-    let manager = match call.params.get("fieldManager") {
-        Some(name) => name,
-        None if is_apply => "",
-        None if agent.is_empty() => "unknown",
-        None => agent,
-    };
-    if manager.len() > 128 {
-        return Err(ApiError::invalid(
-            About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
-            &[crate::status::Cause::invalid("fieldManager", &manager.into(), "may not be more than 128 bytes")],
-        ));
-    }
-    Ok(Options {
-        dry_run: call.params.dry_run(match call.route.verb.as_str() {
-            "create" => "CreateOptions",
-            "update" => "UpdateOptions",
-            "patch" => "PatchOptions",
-            _ => "DeleteOptions",
-        })?,
-        manager: manager.to_owned(),
-        validation,
-        force: call.params.flag("force"),
-        now: call.now,
-        course: Some(call.course.clone()),
-    })
-}
-
-fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
-    let route = &call.route;
-    let options = options(call)?;
-    call.form()?;
-    let target = Target {
-        resource,
-        version: &route.version,
-        namespace: route.namespace.as_deref().unwrap_or_default(),
-        name: route.name.as_deref().unwrap_or_default(),
-        subresource: &route.subresource,
-    };
-    let answer = match route.verb.as_str() {
-        "create" => create_or_act(inner, target, call, &options)?,
-        "update" => {
-            check_json(call)?;
-            let body = decode_body(call)?;
-            let mut state = inner.state.lock();
-            match &*route.subresource {
-                "scale" => scale::write(&mut state, target, body, None, &options)?,
-                _ => update::update(&mut state, target, body, &options)?,
-            }
-        }
-        "patch" => {
-            let kind = patch::Kind::of(&call.content_type).ok_or_else(|| {
-                let mut e = ApiError::unsupported_media_type("415: Unsupported Media Type");
-                e.details = Some(Value::Object(serde_json::Map::new()));
-                e
-            })?;
-            if options.force && kind != patch::Kind::Apply {
-                return Err(ApiError::invalid(
-                    About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
-                    &[crate::status::Cause::forbidden("force", "may not be specified for non-apply patch")],
-                ));
-            }
-            let body = decode_body(call)?;
-            let mut state = inner.state.lock();
-            match &*route.subresource {
-                "scale" => scale::write(&mut state, target, body, Some(kind), &options)?,
-                _ => patch::patch(&mut state, target, kind, body, &options)?,
-            }
-        }
-        verb => {
-            let body = if call.body.is_empty() { Value::Null } else { decode_body(call)? };
-            let how = delete::DeleteOptions::parse(&body, &call.params)?;
-            if verb == "deletecollection" {
-                return read::delete_collection(inner, resource, call, &how, &options);
-            }
-            delete::delete(&mut inner.state.lock(), target, &how, &options)?
-        }
-    };
-    Ok(reply_with(resource, call, &answer))
-}
-
-fn check_json(call: &Call) -> Result<(), ApiError> {
-    match call.content_type.as_str() {
-        "" | "application/json" | "application/yaml" => Ok(()),
-        _ => Err(unsupported()),
-    }
-}
-
-fn create_or_act(inner: &Arc<Inner>, target: Target<'_>, call: &Call, options: &Options) -> Result<Answer, ApiError> {
-    check_json(call)?;
-    let body = decode_body(call)?;
-    let mut state = inner.state.lock();
-    match target.subresource {
-        "" if target.name.is_empty() => create::create(&mut state, target, body, options, None),
-        "eviction" => {
-            let how = delete::DeleteOptions {
-                dry_run: options.dry_run,
-                ..delete::DeleteOptions::parse(body.get("deleteOptions").unwrap_or(&Value::Null), &call.params)?
-            };
-            delete::delete(&mut state, target, &how, options)?;
-            let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-            Ok(Answer { created: true, ..Answer::of(Outcome::Value(status)) })
-        }
-        "token" => {
-            let account = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
-            let mut token = body;
-            token["status"] =
-                serde_json::json!({"token": access::token_of(&account), "expirationTimestamp": options.now.rfc3339()});
-            Ok(Answer { created: true, ..Answer::of(Outcome::Value(token)) })
-        }
-        _ => Err(ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )),
-    }
-}
-
-fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Reply {
-    let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
-    let is_status = json::str_at(answer.outcome.value(), &["kind"]) == "Status";
-    // It was looked at before anything was written.
-    let form = call.form().unwrap_or(show::Form::Whole);
-    let body: Bytes = match &answer.outcome {
-        Outcome::Value(v) if is_status || !call.route.subresource.is_empty() => {
-            serde_json::to_vec(v).unwrap_or_default().into()
-        }
-        Outcome::Value(v) => show::value(resource, &call.route.version, form, v, call.now),
-        Outcome::Stored(s) => show::object(resource, &call.route.version, form, s, call.now),
-    };
-    let mut reply = Reply::json(status, body);
-    reply.warnings.clone_from(&answer.warnings);
-    reply
 }

@@ -22,27 +22,100 @@ impl Params {
         )
     }
 
+    fn raw(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The first value of a parameter; an empty one counts as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+        self.raw(name).filter(|v| !v.is_empty())
     }
 
-    /// `true` and `1` are true, as for Go's parser.
+    /// Whether a parameter is there, and is neither `false` nor `0`.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|v| matches!(v, "true" | "1" | "t" | "T" | "TRUE" | "True"))
+        self.choice(name) == Some(true)
     }
 
-    pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
-        self.get(name).and_then(|v| v.parse().ok()).filter(|s| *s > 0).map(Duration::from_secs)
+    /// The same for a parameter that may be left out.
+    pub(crate) fn choice(&self, name: &str) -> Option<bool> {
+        self.raw(name).map(|v| !v.eq_ignore_ascii_case("false") && v != "0")
     }
 
+    fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.raw(name) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|e: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            let why = match e.kind() {
+                PosOverflow | NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
+        })
+    }
+
+    /// How long a watch may last: `timeoutSeconds`, when that is more than nothing.
+    pub(crate) fn timeout(&self) -> Result<Option<Duration>, ApiError> {
+        let seconds = self.number("timeoutSeconds")?;
+        Ok(seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0).map(Duration::from_secs))
+    }
+
+    /// How many items a page may have. Nothing and less than nothing are no limit.
     pub(crate) fn limit(&self) -> Result<Option<usize>, ApiError> {
-        match self.get("limit") {
-            None | Some("0") => Ok(None),
-            Some(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
+        let limit = self.number("limit")?;
+        Ok(limit.and_then(|l| usize::try_from(l).ok()).filter(|l| *l > 0))
+    }
+
+    /// What goes together in a list or a watch:
+    /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
+    pub(crate) fn check_list(&self, watch: bool) -> Result<(), ApiError> {
+        let field = "resourceVersionMatch";
+        let rule = self.get(field);
+        let mut causes = Vec::new();
+        let initial = self.choice("sendInitialEvents").is_some();
+        if watch {
+            if initial && rule != Some("NotOlderThan") {
+                let detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+                causes.push(Cause::forbidden(field, detail));
+            }
+            if let Some(rule) = rule {
+                if !initial {
+                    let detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+                    causes.push(Cause::forbidden(field, detail));
+                }
+                if rule != "NotOlderThan" {
+                    causes.push(Cause::unsupported(field, &rule.into(), &["NotOlderThan"]));
+                }
+            }
+            if self.get("continue").is_some() {
+                causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
+            }
+        } else {
+            if let Some(rule) = rule {
+                if self.get("resourceVersion").is_none() {
+                    let detail = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                    causes.push(Cause::forbidden(field, detail));
+                }
+                if self.get("continue").is_some() {
+                    causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
+                }
+                if !matches!(rule, "Exact" | "NotOlderThan") {
+                    causes.push(Cause::unsupported(field, &rule.into(), &["Exact", "NotOlderThan", ""]));
+                }
+                if rule == "Exact" && self.get("resourceVersion") == Some("0") {
+                    let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+                    causes.push(Cause::forbidden(field, detail));
+                }
+            }
+            if initial {
+                causes.push(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+            }
         }
+        if causes.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::invalid(About { group: "meta.k8s.io", resource: "ListOptions", name: "" }, &causes))
     }
 
     /// `options` is the type that the parameter belongs to, for the error.
@@ -87,10 +160,10 @@ mod tests {
 
     #[test]
     fn decoding() {
-        let p = Params::parse("labelSelector=a%3Db%2Cc+in+%28d%29&watch=true&x=%zz&limit=5");
+        let p = Params::parse("labelSelector=a%3Db%2Cc+in+%28d%29&watch=true&x=%zz&limit=5&y&z=False");
         assert_eq!(p.get("labelSelector"), Some("a=b,c in (d)"));
         assert_eq!(p.get("x"), Some("%zz"));
-        assert!(p.flag("watch"));
+        assert!(p.flag("watch") && p.flag("y") && !p.flag("z") && !p.flag("nothing"));
         assert!(matches!(p.limit(), Ok(Some(5))));
     }
 }

@@ -38,6 +38,11 @@ impl Route {
             }
             _ => return route,
         };
+        // The way to watch before there was a parameter for it.
+        let (rest, old_watch) = match rest {
+            ["watch", rest @ ..] if !rest.is_empty() && method == Method::GET => (rest, true),
+            other => (other, false),
+        };
         let rest = match rest {
             // `namespaces/x/status` and `/finalize` are subresources of the namespace itself.
             ["namespaces", _, "status" | "finalize"] => rest,
@@ -62,6 +67,7 @@ impl Route {
             }
         }
         route.verb = match (method.as_str(), &route.name) {
+            ("GET", _) if old_watch => "watch",
             ("GET" | "HEAD", Some(_)) => "get",
             ("GET" | "HEAD", None) if params.flag("watch") => "watch",
             ("GET" | "HEAD", None) => "list",
@@ -70,8 +76,9 @@ impl Route {
             ("PATCH", _) => "patch",
             ("DELETE", Some(_)) => "delete",
             ("DELETE", None) => "deletecollection",
+            // Methods have capital letters: `get` is none that the API knows.
             (other, _) => {
-                return Self { verb: other.to_lowercase(), ..route };
+                return Self { verb: other.to_owned(), ..route };
             }
         }
         .to_owned();

@@ -1,125 +1,157 @@
 //! How objects are shown: in the version of the path, whole, as metadata only, or as a row of a table.
 
 use bytes::Bytes;
+use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::media::{Form, Wish};
 use crate::{
     clock::Now,
     resources::Resource,
+    status::ApiError,
     store::Stored,
-    table::{self, Include, Wanted},
+    table::{self, Wanted},
 };
 
-/// What the client asked for with `Accept`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Whole,
-    Metadata,
-    Table(Include),
+fn metadata_only(value: &Value, wish: &Wish) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": wish.api_version(), "metadata": value["metadata"]})
 }
 
-impl Form {
-    /// The first form of the header that is served. Rows of tables carry what `include` says.
-    pub(crate) fn of(accept: &str, include: Include) -> Self {
-        for part in accept.split(',') {
-            let mut it = part.split(';').map(str::trim);
-            let media = it.next().unwrap_or_default();
-            if !matches!(media, "application/json" | "*/*" | "application/*" | "") {
-                continue;
-            }
-            let mut form = Self::Whole;
-            for parameter in it {
-                match parameter {
-                    "as=Table" => form = Self::Table(include),
-                    "as=PartialObjectMetadata" | "as=PartialObjectMetadataList" => form = Self::Metadata,
-                    _ => {}
-                }
-            }
-            return form;
-        }
-        Self::Whole
-    }
+fn wrong_form(resource: &Resource, wanted: &str, is_list: bool) -> ApiError {
+    let (what, kind) = match (is_list, &*resource.gr.group) {
+        (true, group) => ("a list", format!("{}.{}List", package(group), resource.kind)),
+        (false, group) => ("not a list", format!("{}.{}", package(group), resource.kind)),
+    };
+    let message = format!("you requested {wanted}, but the requested object is {what} (*{kind})");
+    ApiError::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
 }
 
-fn metadata_only(value: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"]})
+fn package(group: &str) -> &str {
+    group.split('.').next().filter(|g| !g.is_empty()).unwrap_or("core")
 }
 
 /// One stored object.
-pub(crate) fn object(resource: &Resource, version: &str, form: Form, stored: &Stored, now: Now) -> Bytes {
-    if form == Form::Whole && version == resource.storage_version {
-        return stored.bytes();
+pub(crate) fn object(
+    resource: &Resource,
+    version: &str,
+    wish: &Wish,
+    stored: &Stored,
+    now: Now,
+) -> Result<Bytes, ApiError> {
+    if wish.form == Form::Whole && version == resource.storage_version {
+        return Ok(stored.bytes());
     }
-    value(resource, version, form, &stored.value, now)
+    value(resource, version, wish, &stored.value, now)
 }
 
 /// One object that is not stored.
-pub(crate) fn value(resource: &Resource, version: &str, form: Form, value: &Value, now: Now) -> Bytes {
-    let shown = match form {
+pub(crate) fn value(
+    resource: &Resource,
+    version: &str,
+    wish: &Wish,
+    value: &Value,
+    now: Now,
+) -> Result<Bytes, ApiError> {
+    let shown = match wish.form {
         Form::Whole => match resource.shown_at(value, version) {
             Some(v) => v,
-            None => return serde_json::to_vec(value).unwrap_or_default().into(),
+            None => return Ok(serde_json::to_vec(value).unwrap_or_default().into()),
         },
-        Form::Metadata => metadata_only(value),
-        Form::Table(include) => {
-            let revision = value["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-            table::of(resource, version, &[value], revision, Wanted { include, definitions: true, now })
+        Form::Metadata => metadata_only(value, wish),
+        Form::MetadataList => return Err(wrong_form(resource, "PartialObjectMetadataList", false)),
+        Form::Table => {
+            let revision = value["metadata"]["resourceVersion"].clone();
+            tabular(resource, version, wish, &[value], json!({"resourceVersion": revision}), true, now)
         }
     };
-    serde_json::to_vec(&shown).unwrap_or_default().into()
+    Ok(serde_json::to_vec(&shown).unwrap_or_default().into())
 }
 
-/// The object of a watch event.
+fn tabular(
+    resource: &Resource,
+    version: &str,
+    wish: &Wish,
+    objects: &[&Value],
+    metadata: Value,
+    definitions: bool,
+    now: Now,
+) -> Value {
+    let mut table = table::of(resource, version, objects, "", Wanted { include: wish.include, definitions, now });
+    table["apiVersion"] = wish.api_version().into();
+    table["metadata"] = metadata;
+    table
+}
+
+/// The object of a watch event; nothing where the form is one of lists.
 pub(crate) fn event_object(
     resource: &Resource,
     version: &str,
-    form: Form,
+    wish: &Wish,
     stored: &Stored,
     first: bool,
     now: Now,
 ) -> Bytes {
-    let shown = match form {
+    let shown = match wish.form {
         Form::Whole if version == resource.storage_version => return stored.bytes(),
         Form::Whole => resource.shown_at(&stored.value, version).unwrap_or(Value::Null),
-        Form::Metadata => metadata_only(&stored.value),
-        Form::Table(include) => {
-            table::of(resource, version, &[&stored.value], "", Wanted { include, definitions: first, now })
+        Form::Metadata | Form::MetadataList => metadata_only(&stored.value, wish),
+        Form::Table => {
+            let metadata = json!({"resourceVersion": stored.value["metadata"]["resourceVersion"]});
+            tabular(resource, version, wish, &[&stored.value], metadata, first, now)
         }
     };
     serde_json::to_vec(&shown).unwrap_or_default().into()
 }
 
-/// One item of a list: items of built-in kinds do not repeat their kind.
-pub(crate) fn list_item(resource: &Resource, version: &str, form: Form, stored: &Stored) -> Value {
-    match form {
-        Form::Metadata => metadata_only(&stored.value),
-        _ => {
-            let mut shown = resource.shown_at(&stored.value, version).unwrap_or_else(|| stored.value.clone());
-            if !resource.is_custom()
-                && let Some(map) = shown.as_object_mut()
-            {
-                map.remove("kind");
-                map.remove("apiVersion");
-            }
-            shown
+/// A list in the form that was asked for.
+pub(crate) fn list(
+    resource: &Resource,
+    version: &str,
+    wish: &Wish,
+    items: &[std::sync::Arc<Stored>],
+    metadata: Value,
+    now: Now,
+) -> Result<Bytes, ApiError> {
+    let (kind, api_version) = match wish.form {
+        Form::Whole => (resource.list_kind(), resource.api_version(version)),
+        Form::MetadataList => ("PartialObjectMetadataList".to_owned(), wish.api_version().to_owned()),
+        Form::Metadata => return Err(wrong_form(resource, "PartialObjectMetadata", true)),
+        Form::Table => {
+            let objects: Vec<&Value> = items.iter().map(|s| &s.value).collect();
+            let table = tabular(resource, version, wish, &objects, metadata, true, now);
+            return Ok(serde_json::to_vec(&table).unwrap_or_default().into());
+        }
+    };
+    let head = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+    let mut out = serde_json::to_vec(&head).unwrap_or_default();
+    out.pop();
+    out.extend_from_slice(b",\"items\":[");
+    for (i, stored) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        if wish.form == Form::Whole && resource.is_custom() && *version == resource.storage_version {
+            out.extend_from_slice(&stored.bytes());
+        } else {
+            item(&mut out, resource, version, wish, stored);
         }
     }
+    // The line end that every answer has.
+    out.extend_from_slice(b"]}\n");
+    Ok(out.into())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accept() {
-        for (accept, form) in [
-            ("application/json", Form::Whole),
-            ("", Form::Whole),
-            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Form::Table(Include::None)),
-            ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Form::Metadata),
-            ("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/json", Form::Whole),
-        ] {
-            assert_eq!(Form::of(accept, Include::None), form, "{accept}");
-        }
-    }
+/// One item of a list: items of built-in kinds do not repeat their kind.
+fn item(out: &mut Vec<u8>, resource: &Resource, version: &str, wish: &Wish, stored: &Stored) {
+    let written = if wish.form == Form::MetadataList {
+        serde_json::to_writer(&mut *out, &metadata_only(&stored.value, wish))
+    } else if resource.is_custom() {
+        let shown = resource.shown_at(&stored.value, version);
+        serde_json::to_writer(&mut *out, shown.as_ref().unwrap_or(&stored.value))
+    } else {
+        let without_kind = stored.value.as_object().into_iter().flatten();
+        let without_kind = without_kind.filter(|(key, _)| *key != "kind" && *key != "apiVersion");
+        serde::Serializer::collect_map(&mut serde_json::Serializer::new(&mut *out), without_kind)
+    };
+    debug_assert!(written.is_ok(), "a value with text keys is JSON, and a vector takes it");
 }

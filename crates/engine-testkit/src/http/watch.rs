@@ -13,15 +13,16 @@ use tokio::{
 
 use super::{
     BoxError, Call, ResponseBody, cut,
+    media::{Form, Wish},
     read::{self, Selection},
-    show::{self, Form},
+    show,
 };
 use crate::{
     cluster::Inner,
     fault::WatchEnd,
     resources::Resource,
     status::ApiError,
-    store::{Change, Compacted, Event, Stored},
+    store::{Change, Compacted, Event, PageOf, Stored},
 };
 
 /// How long a watch lives when the client does not say.
@@ -29,14 +30,23 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// Longer than any test, and short enough to be added to an instant.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// When the next bookmark is due: in a while, or shortly before the watch ends.
+fn next_bookmark(now: Instant, inner: &Inner, deadline: Option<Instant>) -> Instant {
+    /// So long before the end a client gets the last one.
+    const BEFORE_END: Duration = Duration::from_secs(2);
+    let regular = now + inner.settings.bookmark_every;
+    let last = deadline.and_then(|d| d.checked_sub(BEFORE_END)).filter(|last| *last > now);
+    last.map_or(regular, |last| last.min(regular))
+}
+
 struct Watch {
     inner: Arc<Inner>,
     resource: Arc<Resource>,
     version: String,
     namespace: Option<String>,
     selection: Selection,
-    form: Form,
-    events: mpsc::UnboundedReceiver<Event>,
+    wish: Wish,
+    events: mpsc::Receiver<Event>,
     ends: broadcast::Receiver<WatchEnd>,
     pending: VecDeque<Bytes>,
     bookmarks: bool,
@@ -51,36 +61,33 @@ struct Watch {
 }
 
 pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<ResponseBody, ApiError> {
-    let selection = Selection::parse(resource, call)?;
-    let send_initial = call.params.flag("sendInitialEvents");
-    let bookmarks = call.params.flag("allowWatchBookmarks");
-    let from = read::revision(call.params.get("resourceVersion"))?;
-    if call.params.get("sendInitialEvents").is_some() && call.params.get("resourceVersionMatch") != Some("NotOlderThan")
-    {
-        return Err(ApiError::invalid(
-            crate::status::About { group: "meta.k8s.io", resource: "ListOptions", name: "" },
-            &[crate::status::Cause::forbidden(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            )],
-        ));
+    call.params.check_list(true)?;
+    let timeout = call.params.timeout()?;
+    call.params.limit()?;
+    let mut selection = Selection::parse(resource, call)?;
+    if let Some(name) = &call.route.name {
+        selection.fields = selection.fields.and_name(name);
     }
+    let bookmarks = call.params.flag("allowWatchBookmarks");
+    let from = read::revision_or_unnamed(call)?;
+    // Without a word about it, a watch from nowhere begins with what is there.
+    let send_initial = call.params.choice("sendInitialEvents").unwrap_or(from.is_none());
+    let begins = send_initial || (call.params.choice("sendInitialEvents").is_none() && from == Some(0));
     let namespace = call.route.namespace.clone();
-    // A single object may be watched by a field selector or by its path.
     let mut state = inner.state.lock();
     let now = state.store.revision();
-    if send_initial && let Some(from) = from.filter(|f| *f > now) {
-        return Err(read::too_large(from, now));
-    }
+    let too_large = from.filter(|f| send_initial && *f > now);
     // A cache that is behind begins with an older state, and goes on from there.
     let stale = call.stale.filter(|_| from == Some(0)).and_then(|revision| {
-        let past =
-            state.store.page(&resource.gr, namespace.as_deref(), Some(revision), None, None, &|o| selection.matches(o));
+        let filter = |object: &serde_json::Value| selection.matches(object);
+        let (namespace, revision) = (namespace.as_deref(), Some(revision));
+        let of = PageOf { namespace, revision, from: None, limit: None, filter: Some(&filter) };
+        let (past, revision) = (state.store.page(&resource.gr, &of), revision?);
         past.ok().map(|page| (revision, page.items))
     });
     let initial: Vec<Arc<Stored>> = if let Some((_, items)) = &stale {
         items.clone()
-    } else if send_initial || (call.params.get("sendInitialEvents").is_none() && from.unwrap_or(0) == 0) {
+    } else if begins && too_large.is_none() {
         let objects = state.store.objects(&resource.gr, namespace.as_deref());
         objects.into_iter().filter(|o| selection.matches(&o.value)).cloned().collect()
     } else {
@@ -102,13 +109,13 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
         version: call.route.version.clone(),
         namespace,
         selection,
-        form: call.form()?,
+        wish: call.wish.clone(),
         events,
         ends: inner.watch_ends.subscribe(),
         pending: VecDeque::new(),
         bookmarks,
-        next_bookmark: clock + inner.settings.bookmark_every,
-        deadline: clock + call.params.seconds("timeoutSeconds").unwrap_or(DEFAULT_TIMEOUT),
+        next_bookmark: next_bookmark(clock, inner, timeout.map(|t| clock + t)),
+        deadline: clock + timeout.unwrap_or(DEFAULT_TIMEOUT),
         revision: now,
         rows_sent: false,
         plan: call.plan.map(|plan| {
@@ -119,6 +126,10 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
         finished: None,
     };
     match backlog {
+        _ if too_large.is_some() => {
+            watch.error(&read::too_large(too_large.unwrap_or(0), now));
+            watch.finished = Some(Ok(()));
+        }
         Ok(events) => {
             for stored in &initial {
                 let line = watch.line("ADDED", stored);
@@ -137,6 +148,7 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
             watch.finished = Some(Ok(()));
         }
     }
+    watch.mind_the_form();
     let stream = futures::stream::unfold(watch, |mut watch| async move {
         let next = watch.next().await?;
         Some((next.map(Frame::data), watch))
@@ -146,14 +158,8 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
 
 impl Watch {
     fn line(&mut self, kind: &str, stored: &Stored) -> Bytes {
-        let object = show::event_object(
-            &self.resource,
-            &self.version,
-            self.form,
-            stored,
-            !self.rows_sent,
-            self.inner.clock.now(),
-        );
+        let now = self.inner.clock.now();
+        let object = show::event_object(&self.resource, &self.version, &self.wish, stored, !self.rows_sent, now);
         self.rows_sent = true;
         let mut out = Vec::with_capacity(object.len() + 40);
         out.extend_from_slice(b"{\"type\":\"");
@@ -169,7 +175,7 @@ impl Watch {
         if initial_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        let (kind, api_version) = match self.form {
+        let (kind, api_version) = match self.wish.form {
             Form::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
             _ => (self.resource.kind.clone(), self.resource.api_version(&self.version)),
         };
@@ -179,8 +185,19 @@ impl Watch {
         out.into()
     }
 
+    /// A form of lists shows no object: the first one ends the watch.
+    fn mind_the_form(&mut self) {
+        if self.wish.form == Form::MetadataList && !self.pending.is_empty() {
+            self.pending.clear();
+            self.finished = Some(Ok(()));
+        }
+    }
+
     fn gone(&mut self, asked: u64, now: u64) {
-        let e = ApiError::expired(format!("too old resource version: {asked} ({now})"));
+        self.error(&ApiError::expired(format!("too old resource version: {asked} ({now})")));
+    }
+
+    fn error(&mut self, e: &ApiError) {
         let mut out = serde_json::to_vec(&json!({"type": "ERROR", "object": e.body()})).unwrap_or_default();
         out.push(b'\n');
         self.pending.push_back(out.into());
@@ -209,6 +226,7 @@ impl Watch {
             self.line(kind, &event.object.clone())
         };
         self.pending.push_back(line);
+        self.mind_the_form();
     }
 
     async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
@@ -237,11 +255,10 @@ impl Watch {
                     None => self.finished = Some(Ok(())),
                 },
                 () = tokio::time::sleep_until(self.deadline) => {
-                    self.last_bookmark();
                     self.finished = Some(Ok(()));
                 }
                 () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => {
-                    self.next_bookmark = Instant::now() + self.inner.settings.bookmark_every;
+                    self.next_bookmark = next_bookmark(Instant::now(), &self.inner, Some(self.deadline));
                     self.last_bookmark();
                 }
             }

@@ -219,6 +219,11 @@ impl Registry {
         self.resources.values()
     }
 
+    /// Whether it is a group of the server's own, not of CRDs.
+    pub(crate) fn is_built_in(&self, group: &str) -> bool {
+        builtin::BUILTIN.rank(group) != usize::MAX
+    }
+
     pub(crate) fn knows(&self, group: &str) -> bool {
         self.resources.values().any(|r| &*r.gr.group == group)
     }

@@ -87,7 +87,7 @@ struct Collection {
     log: VecDeque<Event>,
     /// Events up to and including this revision are gone from the log.
     compacted: u64,
-    watchers: Vec<mpsc::UnboundedSender<Event>>,
+    watchers: Vec<mpsc::Sender<Event>>,
 }
 
 /// Where an object is.
@@ -118,6 +118,8 @@ pub(crate) struct Store {
     revision: u64,
     collections: BTreeMap<GroupResource, Collection>,
     log_limit: usize,
+    /// What every collection has forgotten, also those that come later.
+    forgotten: u64,
     by_uid: BTreeMap<String, ObjectKey>,
     dependents: BTreeMap<String, BTreeSet<ObjectKey>>,
     /// Everything that changed since the controllers last looked.
@@ -129,14 +131,29 @@ pub(crate) fn key(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}")
 }
 
+/// What a page is to be of.
+pub(crate) struct PageOf<'a> {
+    pub(crate) namespace: Option<&'a str>,
+    /// The revision, when it is not that of now.
+    pub(crate) revision: Option<u64>,
+    /// The key to begin at.
+    pub(crate) from: Option<&'a str>,
+    pub(crate) limit: Option<usize>,
+    /// Which objects are in it; all of them, when `None`.
+    pub(crate) filter: Option<&'a dyn Fn(&Value) -> bool>,
+}
+
 /// A page of a list.
 pub(crate) struct Page {
     pub(crate) items: Vec<Arc<Stored>>,
-    /// The key to go on after, when there is more.
-    pub(crate) next: Option<Arc<str>>,
-    /// How many objects of the whole list are left after this page.
-    pub(crate) remaining: u64,
+    /// The last key, when there are objects after it, selected or not.
+    pub(crate) last: Option<Arc<str>>,
+    /// How many objects come after the last; counted only where nothing is filtered.
+    pub(crate) remaining: usize,
 }
+
+/// A watch may fall behind by as many events, however short the log is.
+const MIN_QUEUE: usize = 100;
 
 impl Store {
     pub(crate) fn new(log_limit: usize) -> Self {
@@ -144,6 +161,7 @@ impl Store {
             revision: 1,
             collections: BTreeMap::new(),
             log_limit: log_limit.max(1),
+            forgotten: 0,
             by_uid: BTreeMap::new(),
             dependents: BTreeMap::new(),
             dirty: BTreeMap::new(),
@@ -155,7 +173,7 @@ impl Store {
     }
 
     fn collection(&mut self, gr: &GroupResource) -> &mut Collection {
-        let compacted = 0;
+        let compacted = self.forgotten;
         self.collections.entry(gr.clone()).or_insert_with(|| Collection {
             objects: BTreeMap::new(),
             log: VecDeque::new(),
@@ -164,10 +182,13 @@ impl Store {
         })
     }
 
-    /// Every later change of a collection.
-    pub(crate) fn subscribe(&mut self, gr: &GroupResource) -> mpsc::UnboundedReceiver<Event> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.collection(gr).watchers.push(sender);
+    /// Every later change of a collection. Whoever is as far behind as the log remembers is not waited for: the channel
+    /// closes after what is in it.
+    pub(crate) fn subscribe(&mut self, gr: &GroupResource) -> mpsc::Receiver<Event> {
+        let (sender, receiver) = mpsc::channel(self.log_limit.max(MIN_QUEUE));
+        let collection = self.collection(gr);
+        collection.watchers.retain(|w| !w.is_closed());
+        collection.watchers.push(sender);
         receiver
     }
 
@@ -266,7 +287,7 @@ impl Store {
         entry.1 = now;
         let limit = self.log_limit;
         let collection = self.collection(&at.gr);
-        collection.watchers.retain(|w| w.send(event.clone()).is_ok());
+        collection.watchers.retain(|w| w.try_send(event.clone()).is_ok());
         collection.log.push_back(event);
         while collection.log.len() > limit {
             if let Some(old) = collection.log.pop_front() {
@@ -304,16 +325,17 @@ impl Store {
     /// Forgets the past: every older resourceVersion and page token is `410 Gone` from now on.
     pub(crate) fn compact(&mut self) {
         self.revision += 1;
+        self.forgotten = self.revision - 1;
         for collection in self.collections.values_mut() {
             collection.log.clear();
-            collection.compacted = self.revision - 1;
+            collection.compacted = self.forgotten;
         }
     }
 
     /// What happened to a collection after a revision.
     pub(crate) fn events_since(&self, gr: &GroupResource, revision: u64) -> Result<Vec<Event>, Compacted> {
         let Some(collection) = self.collections.get(gr) else {
-            return Ok(Vec::new());
+            return if revision < self.forgotten { Err(Compacted) } else { Ok(Vec::new()) };
         };
         if revision < collection.compacted {
             return Err(Compacted);
@@ -322,72 +344,82 @@ impl Store {
         Ok(collection.log.range(first..).cloned().collect())
     }
 
-    /// A page of the collection as it was at `revision` (now, when `None`), of objects that pass the filter.
-    pub(crate) fn page(
-        &self,
-        gr: &GroupResource,
-        namespace: Option<&str>,
-        revision: Option<u64>,
-        after: Option<&str>,
-        limit: Option<usize>,
-        filter: &dyn Fn(&Value) -> bool,
-    ) -> Result<Page, Compacted> {
-        let mut page = Page { items: Vec::new(), next: None, remaining: 0 };
+    /// A page of a collection. Its costs are those of the objects that are looked at, and of what has changed since the
+    /// revision.
+    pub(crate) fn page(&self, gr: &GroupResource, of: &PageOf<'_>) -> Result<Page, Compacted> {
+        let mut page = Page { items: Vec::new(), last: None, remaining: 0 };
         let Some(collection) = self.collections.get(gr) else {
-            return Ok(page);
+            return if of.revision.is_some_and(|r| r < self.forgotten) { Err(Compacted) } else { Ok(page) };
         };
-        let bounds = bounds(namespace, after);
-        let mut overlay: BTreeMap<&str, Option<&Arc<Stored>>> = BTreeMap::new();
-        if let Some(revision) = revision {
-            if revision < collection.compacted {
-                return Err(Compacted);
+        let bounds = bounds(of.namespace, of.from);
+        let present = collection.objects.range::<str, _>(clone_bounds(&bounds)).map(|(key, object)| (&**key, object));
+        match of.revision {
+            Some(revision) if revision < collection.compacted => return Err(Compacted),
+            Some(revision) => {
+                // What is newer than the revision is undone on the way.
+                let mut undone: BTreeMap<&str, Option<&Arc<Stored>>> = BTreeMap::new();
+                let first = collection.log.partition_point(|e| e.revision <= revision);
+                for event in collection.log.range(first..).rev() {
+                    undone.insert(&event.key, event.before.as_ref());
+                }
+                let past = undone.range::<str, _>(clone_bounds(&bounds)).map(|(key, object)| (*key, *object));
+                page.fill(of, merged(past, present));
             }
-            let first = collection.log.partition_point(|e| e.revision <= revision);
-            for event in collection.log.range(first..).rev() {
-                overlay.insert(&event.key, event.before.as_ref());
-            }
-        }
-        let mut past = overlay.range::<str, _>(clone_bounds(&bounds)).peekable();
-        let mut present = collection.objects.range::<str, _>(clone_bounds(&bounds)).peekable();
-        loop {
-            // The older state of a key stands before its present one.
-            let take_past = match (past.peek(), present.peek()) {
-                (None, None) => break,
-                (Some((old, _)), Some((new, _))) => **old <= &***new,
-                (old, _) => old.is_some(),
-            };
-            let found = if take_past {
-                past.next().map(|(key, object)| {
-                    present.next_if(|(new, _)| &***new == *key);
-                    (*key, *object)
-                })
-            } else {
-                present.next().map(|(key, object)| (&**key, Some(object)))
-            };
-            let Some((key, object)) = found else { break };
-            let Some(object) = object else { continue };
-            if !filter(&object.value) {
-                continue;
-            }
-            if limit.is_some_and(|l| page.items.len() >= l) {
-                page.remaining += 1;
-                continue;
-            }
-            page.items.push(object.clone());
-            page.next = Some(key.into());
-        }
-        if page.remaining == 0 {
-            page.next = None;
+            None => page.fill(of, present),
         }
         Ok(page)
     }
 }
 
+impl Page {
+    fn fill<'a>(&mut self, of: &PageOf<'_>, mut objects: impl Iterator<Item = (&'a str, &'a Arc<Stored>)>) {
+        let limit = of.limit.unwrap_or(usize::MAX);
+        let mut last = None;
+        while self.items.len() < limit {
+            let Some((key, object)) = objects.next() else {
+                return;
+            };
+            if of.filter.is_none_or(|filter| filter(&object.value)) {
+                self.items.push(object.clone());
+                last = Some(key);
+            }
+        }
+        // Whether one that comes later is selected is not looked at.
+        self.remaining = if of.filter.is_none() { objects.count() } else { objects.take(1).count() };
+        self.last = last.filter(|_| self.remaining > 0).map(Arc::from);
+    }
+}
+
+/// Present objects in the order of keys, with older states in place of theirs.
+fn merged<'a>(
+    past: impl Iterator<Item = (&'a str, Option<&'a Arc<Stored>>)>,
+    present: impl Iterator<Item = (&'a str, &'a Arc<Stored>)>,
+) -> impl Iterator<Item = (&'a str, &'a Arc<Stored>)> {
+    let (mut past, mut present) = (past.peekable(), present.peekable());
+    std::iter::from_fn(move || {
+        loop {
+            let old_first = match (past.peek(), present.peek()) {
+                (Some((old, _)), Some((new, _))) => old <= new,
+                (old, _) => old.is_some(),
+            };
+            if !old_first {
+                return present.next();
+            }
+            let (key, object) = past.next()?;
+            present.next_if(|(new, _)| *new == key);
+            // One that was not there yet is not in the list.
+            if let Some(object) = object {
+                return Some((key, object));
+            }
+        }
+    })
+}
+
 type Bounds = (Bound<String>, Bound<String>);
 
-fn bounds(namespace: Option<&str>, after: Option<&str>) -> Bounds {
-    let start = match (after, namespace) {
-        (Some(after), _) => Bound::Excluded(after.to_owned()),
+fn bounds(namespace: Option<&str>, from: Option<&str>) -> Bounds {
+    let start = match (from, namespace) {
+        (Some(from), _) => Bound::Included(from.to_owned()),
         (None, Some(ns)) => Bound::Included(format!("{ns}/")),
         (None, None) => Bound::Unbounded,
     };

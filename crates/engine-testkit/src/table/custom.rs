@@ -20,7 +20,9 @@ pub(super) fn heads(columns: &[Value]) -> Vec<Value> {
     }
     heads.extend(columns.iter().map(|c| {
         let at = |key: &str| str_at(c, &[key]);
-        head(at("name"), at("type"), at("format"), i64_at(c, &["priority"]).unwrap_or_default())
+        let mut head = head(at("name"), at("type"), at("format"), i64_at(c, &["priority"]).unwrap_or_default());
+        head["description"] = at("description").into();
+        head
     }));
     heads
 }

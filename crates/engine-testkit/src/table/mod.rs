@@ -1,7 +1,7 @@
 //! Tables for `kubectl get`: the columns that a real API server has for each kind, and those that a CRD declares.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables>
 //!
-//! Column definitions carry no descriptions: nothing shows them.
+//! Column definitions of built-in kinds carry no descriptions: nothing shows them.
 
 mod columns;
 mod custom;

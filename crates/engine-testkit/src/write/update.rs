@@ -193,14 +193,13 @@ pub(crate) fn finish(
     if options.dry_run {
         return Ok(Answer { outcome: Outcome::Value(after), created: false, warnings });
     }
-    let gone = is_finished(resource, &after);
-    let stored = state.store.put(&resource.gr, after);
-    if gone {
-        let at = ObjectKey::new(&resource.gr, target.namespace, target.name);
-        state.remove(&at);
-    } else {
-        state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
+    if is_finished(resource, &after) {
+        // No write of its own: watches see what was stored before, deleted.
+        state.remove(&ObjectKey::new(&resource.gr, target.namespace, target.name));
+        return Ok(Answer { outcome: Outcome::Value(after), created: false, warnings });
     }
+    let stored = state.store.put(&resource.gr, after);
+    state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
     Ok(Answer { outcome: Outcome::Stored(stored), created: false, warnings })
 }
 

@@ -1,0 +1,234 @@
+//! The body of a request: from bytes to an object that is what the path says.
+
+use serde_json::Value;
+
+use super::Call;
+use crate::{cluster::Inner, json, json_text, resources::Resource, status::ApiError};
+
+/// Nothing that a kind has is nested as deep, so what is deeper can only be dropped.
+const MAX_DEPTH: usize = 100;
+
+/// A body that was read.
+pub(super) struct Decoded {
+    pub(super) value: Value,
+    /// What a client should know about how it was read.
+    pub(super) warnings: Vec<String>,
+}
+
+const UNKNOWN_FORMAT: &str = "the body of the request was in an unknown format - accepted media types include: ";
+
+/// An object of the kind that the path names.
+pub(super) fn object(inner: &Inner, resource: &Resource, version: &str, call: &Call) -> Result<Decoded, ApiError> {
+    let types = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    let is_type = |text: &str| text.is_empty() || text.split(';').skip(1).all(|p| p.contains('='));
+    if !matches!(&*call.content_type, "" | "application/json" | "application/yaml") || !is_type(&call.full_type) {
+        return Err(ApiError::unsupported_media_type(format!("{UNKNOWN_FORMAT}{types}")));
+    }
+    let unrecognized = |why: String| {
+        let shown = summary(&call.body);
+        let kind = &resource.kind;
+        ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})"))
+    };
+    let mut decoded = read(call).map_err(unrecognized)?;
+    if decoded.value.is_null() {
+        decoded.value = Value::Object(serde_json::Map::new());
+    }
+    if let Some(why) = untyped(&decoded.value) {
+        return Err(unrecognized(format!("couldn't get version/kind; json parse error: {why}")));
+    }
+    identify(resource, version, call, &mut decoded.value).map_err(|e| e.unwrap_or_else(&unrecognized))?;
+    let kind = json::str_at(&decoded.value, &["kind"]);
+    let api_version = json::str_at(&decoded.value, &["apiVersion"]);
+    if !resource.is_custom() && kind != resource.kind {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        if inner.state.lock().registry.by_kind(group, kind).is_none() {
+            let last = api_version.rsplit('/').next().unwrap_or_default();
+            return Err(ApiError::bad_request(format!(
+                "{kind} in version {last:?} cannot be handled as a {}: no kind {kind:?} is registered for version \
+                 {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
+                resource.kind
+            )));
+        }
+    }
+    Ok(decoded)
+}
+
+/// Either an error, or why nobody can tell what it is.
+type Unidentified = Result<ApiError, String>;
+
+/// Compares kind and version with those of the path, and fills what is missing.
+fn identify(resource: &Resource, version: &str, call: &Call, value: &mut Value) -> Result<(), Unidentified> {
+    let kind = json::str_at(value, &["kind"]).to_owned();
+    let api_version = json::str_at(value, &["apiVersion"]).to_owned();
+    let wanted = resource.api_version(version);
+    if resource.is_custom() {
+        if kind.is_empty() {
+            return Err(Err(format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(&call.body))));
+        }
+        if kind != resource.kind {
+            let about = crate::status::About {
+                group: &resource.gr.group,
+                resource: &kind,
+                name: json::str_at(value, &["metadata", "name"]),
+            };
+            let cause =
+                crate::status::Cause::invalid("kind", &kind.as_str().into(), format!("must be {}", resource.kind));
+            return Err(Ok(ApiError::invalid(about, &[cause])));
+        }
+        if api_version != wanted {
+            return Err(Ok(ApiError::bad_request(format!(
+                "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
+            ))));
+        }
+        return Ok(());
+    }
+    // A typed decoder takes what the path says.
+    if kind.is_empty() {
+        value["kind"] = resource.kind.as_str().into();
+    }
+    if api_version.is_empty() {
+        value["apiVersion"] = wanted.into();
+    }
+    if let Some(metadata) = value.get("metadata").filter(|m| !m.is_object() && !m.is_null()) {
+        let kind = &resource.kind;
+        return Err(Ok(ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal {} into Go struct field \
+             {kind}.metadata of type v1.ObjectMeta",
+            go_name(metadata)
+        ))));
+    }
+    Ok(())
+}
+
+/// An object of another kind than that of the path, such as a Scale.
+pub(super) fn other(call: &Call) -> Result<Decoded, ApiError> {
+    if !matches!(&*call.content_type, "" | "application/json" | "application/yaml") {
+        let types = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+        return Err(ApiError::unsupported_media_type(format!("{UNKNOWN_FORMAT}{types}")));
+    }
+    read(call).map_err(ApiError::bad_request)
+}
+
+/// A patch, which is of no kind.
+pub(super) fn patch(call: &Call) -> Result<Value, ApiError> {
+    let read = read(call).map_err(ApiError::bad_request)?;
+    Ok(read.value)
+}
+
+/// The options of a delete; nothing, when there is no body.
+pub(super) fn delete_options(call: &Call) -> Result<Value, ApiError> {
+    if call.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let value = read(call).map_err(ApiError::bad_request)?.value;
+    if let Some(why) = untyped(&value) {
+        return Err(ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}")));
+    }
+    match json::str_at(&value, &["kind"]) {
+        "" | "DeleteOptions" => Ok(value),
+        kind => Err(ApiError::bad_request(format!(
+            "no kind {kind:?} is registered for version {:?} in scheme \"pkg/runtime/scheme.go:111\"",
+            json::str_at(&value, &["apiVersion"])
+        ))),
+    }
+}
+
+fn read(call: &Call) -> Result<Decoded, String> {
+    let is_yaml = matches!(&*call.content_type, "application/yaml" | "application/apply-patch+yaml");
+    if is_yaml && !looks_like_json(&call.body) { read_yaml(&call.body) } else { read_json(&call.body) }
+}
+
+fn read_json(body: &[u8]) -> Result<Decoded, String> {
+    let checked =
+        json_text::check(body, MAX_DEPTH).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
+    let text = String::from_utf8_lossy(checked.cut.as_deref().unwrap_or(body));
+    let value = serde_json::from_str(&text).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
+    let warnings = checked.duplicates.iter().map(|path| format!("duplicate field {path:?}")).collect();
+    Ok(Decoded { value, warnings })
+}
+
+fn read_yaml(body: &[u8]) -> Result<Decoded, String> {
+    let text = std::str::from_utf8(body).map_err(|e| format!("yaml: {e}"))?;
+    let text = first_document(text);
+    let mut warnings = Vec::new();
+    let strict: Result<Value, _> = serde_saphyr::from_str(text);
+    let value = match strict {
+        Ok(value) => value,
+        Err(e) => {
+            let options =
+                serde_saphyr::options! { duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins };
+            let value = serde_saphyr::from_str_with_options(text, options).map_err(|_| format!("yaml: {e}"))?;
+            warnings.extend(duplicate(text, &e.to_string()));
+            value
+        }
+    };
+    if json::deeper_than(&value, MAX_DEPTH) {
+        return Err("yaml: nested too deeply".to_owned());
+    }
+    Ok(Decoded { value, warnings })
+}
+
+/// A warning about a key that stands twice, from the parser's complaint about it.
+fn duplicate(text: &str, complaint: &str) -> Option<String> {
+    let line: usize = complaint.split("line ").nth(1)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    let key = text.lines().nth(line.checked_sub(1)?)?.split(':').next()?.trim().trim_start_matches("- ");
+    Some(format!("line {line}: key {key:?} already set in map"))
+}
+
+/// What stands before the second document.
+fn first_document(text: &str) -> &str {
+    let mut begun = false;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end();
+        let marks = bare == "---" || bare == "..." || bare.starts_with("--- ");
+        if marks && begun {
+            return &text[..at];
+        }
+        begun |= !marks && !bare.is_empty() && !bare.starts_with(['#', '%']);
+        at += line.len();
+    }
+    text
+}
+
+fn looks_like_json(body: &[u8]) -> bool {
+    body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
+}
+
+fn go_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Why kind and version cannot be read.
+fn untyped(value: &Value) -> Option<String> {
+    let Some(object) = value.as_object() else {
+        return Some(format!(
+            "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
+             \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            go_name(value)
+        ));
+    };
+    ["apiVersion", "kind"].iter().find_map(|key| {
+        let wrong = object.get(*key).filter(|v| !v.is_string() && !v.is_null())?;
+        Some(format!("json: cannot unmarshal {} into Go struct field .{key} of type string", go_name(wrong)))
+    })
+}
+
+/// The beginning of a body, for an error.
+fn summary(body: &[u8]) -> String {
+    const SHOWN: usize = 30;
+    let more = if body.len() > SHOWN { " ..." } else { "" };
+    let start = &body[..body.len().min(SHOWN)];
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(start)),
+        Some(_) => start.iter().map(|b| format!("{b:02x}")).collect::<String>() + more,
+    }
+}

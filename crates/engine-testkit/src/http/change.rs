@@ -1,0 +1,182 @@
+//! Writes: from a request to the write and its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Call, Reply, body, not_allowed, read, show};
+use crate::{
+    access,
+    cluster::Inner,
+    json,
+    resources::Resource,
+    status::{About, ApiError, Cause},
+    write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, scale, update},
+};
+
+fn options(call: &Call) -> Result<Options, ApiError> {
+    let validation = match call.params.get("fieldValidation") {
+        None | Some("Warn") => FieldValidation::Warn,
+        Some("Strict") => FieldValidation::Strict,
+        Some("Ignore") => FieldValidation::Ignore,
+        Some(other) => {
+            return Err(ApiError::invalid(
+                About { group: "meta.k8s.io", resource: "CreateOptions", name: "" },
+                &[Cause::unsupported("fieldValidation", &other.into(), &["", "Ignore", "Strict", "Warn"])],
+            ));
+        }
+    };
+    // Without a name of its own a manager is called after its program, except for apply, which must say who it is.
+    let is_apply = call.content_type == "application/apply-patch+yaml";
+    let agent = call.user_agent.split(['/', ' ']).next().unwrap_or_default();
+    let manager = match call.params.get("fieldManager") {
+        Some(name) => name,
+        None if is_apply => "",
+        None if agent.is_empty() => "unknown",
+        None => agent,
+    };
+    if manager.len() > 128 {
+        return Err(ApiError::invalid(
+            About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
+            &[Cause::invalid("fieldManager", &manager.into(), "may not be more than 128 bytes")],
+        ));
+    }
+    Ok(Options {
+        dry_run: call.params.dry_run(match call.route.verb.as_str() {
+            "create" => "CreateOptions",
+            "update" => "UpdateOptions",
+            "patch" => "PatchOptions",
+            _ => "DeleteOptions",
+        })?,
+        manager: manager.to_owned(),
+        validation,
+        force: call.params.flag("force"),
+        now: call.now,
+        course: Some(call.course.clone()),
+    })
+}
+
+pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
+    let route = &call.route;
+    let options = options(call)?;
+    let target = Target {
+        resource,
+        version: &route.version,
+        namespace: route.namespace.as_deref().unwrap_or_default(),
+        name: route.name.as_deref().unwrap_or_default(),
+        subresource: &route.subresource,
+    };
+    let mut warnings = Vec::new();
+    let mut object = || -> Result<Value, ApiError> {
+        let decoded = if route.subresource.is_empty() || route.subresource == "status" {
+            body::object(inner, resource, &route.version, call)?
+        } else {
+            body::other(call)?
+        };
+        match options.validation {
+            FieldValidation::Strict if !decoded.warnings.is_empty() => {
+                return Err(ApiError::bad_request(format!("strict decoding error: {}", decoded.warnings.join(", "))));
+            }
+            FieldValidation::Warn => warnings = decoded.warnings,
+            _ => {}
+        }
+        Ok(decoded.value)
+    };
+    let mut answer = match route.verb.as_str() {
+        "create" => create_or_act(inner, target, call, object()?, &options)?,
+        "update" => {
+            let body = object()?;
+            let mut state = inner.state.lock();
+            match &*route.subresource {
+                "scale" => scale::write(&mut state, target, body, None, &options)?,
+                _ => update::update(&mut state, target, body, &options)?,
+            }
+        }
+        "patch" => {
+            let kind = patch::Kind::of(&call.content_type)
+                .filter(|kind| !resource.is_custom() || *kind != patch::Kind::Strategic)
+                .ok_or_else(|| unknown_patch(resource))?;
+            if options.force && kind != patch::Kind::Apply {
+                return Err(ApiError::invalid(
+                    About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
+                    &[Cause::forbidden("force", "may not be specified for non-apply patch")],
+                ));
+            }
+            let body = body::patch(call)?;
+            let mut state = inner.state.lock();
+            match &*route.subresource {
+                "scale" => scale::write(&mut state, target, body, Some(kind), &options)?,
+                _ => patch::patch(&mut state, target, kind, body, &options)?,
+            }
+        }
+        verb => {
+            let how = delete::DeleteOptions::parse(&body::delete_options(call)?, &call.params)?;
+            if verb == "deletecollection" {
+                return read::delete_collection(inner, resource, call, &how, &options);
+            }
+            delete::delete(&mut inner.state.lock(), target, &how, &options)?
+        }
+    };
+    answer.warnings.splice(0..0, warnings);
+    reply_with(resource, call, &answer)
+}
+
+fn unknown_patch(resource: &Resource) -> ApiError {
+    if resource.is_custom() {
+        return ApiError::unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        );
+    }
+    let mut e = ApiError::unsupported_media_type("415: Unsupported Media Type");
+    e.details = Some(json!({}));
+    e
+}
+
+fn create_or_act(
+    inner: &Arc<Inner>,
+    target: Target<'_>,
+    call: &Call,
+    body: Value,
+    options: &Options,
+) -> Result<Answer, ApiError> {
+    let mut state = inner.state.lock();
+    match target.subresource {
+        "" if target.name.is_empty() => create::create(&mut state, target, body, options, None),
+        "eviction" => {
+            let how = delete::DeleteOptions {
+                dry_run: options.dry_run,
+                ..delete::DeleteOptions::parse(body.get("deleteOptions").unwrap_or(&Value::Null), &call.params)?
+            };
+            delete::delete(&mut state, target, &how, options)?;
+            let status =
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+            Ok(Answer { created: true, ..Answer::of(Outcome::Value(status)) })
+        }
+        "token" => {
+            let account = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
+            let mut token = body;
+            token["status"] =
+                json!({"token": access::token_of(&account), "expirationTimestamp": options.now.rfc3339()});
+            Ok(Answer { created: true, ..Answer::of(Outcome::Value(token)) })
+        }
+        _ => Err(not_allowed()),
+    }
+}
+
+fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Result<Reply, ApiError> {
+    let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
+    let is_status = json::str_at(answer.outcome.value(), &["kind"]) == "Status";
+    let body: Bytes = match &answer.outcome {
+        Outcome::Value(v) if is_status || !call.route.subresource.is_empty() => {
+            serde_json::to_vec(v).unwrap_or_default().into()
+        }
+        Outcome::Value(v) => show::value(resource, &call.route.version, &call.wish, v, call.now)?,
+        Outcome::Stored(s) => show::object(resource, &call.route.version, &call.wish, s, call.now)?,
+    };
+    let mut reply = Reply::json(status, body);
+    reply.warnings.clone_from(&answer.warnings);
+    Ok(reply)
+}

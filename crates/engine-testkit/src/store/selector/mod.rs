@@ -1,0 +1,6 @@
+//! Label and field selectors.
+
+mod fields;
+mod labels;
+
+pub(crate) use self::{fields::FieldSelector, labels::LabelSelector};
