@@ -74,4 +74,6 @@ mod book {
     mod manifests {}
     #[doc = include_str!("../docs/src/testing.md")]
     mod testing {}
+    #[doc = include_str!("../docs/src/controllers.md")]
+    mod controllers {}
 }

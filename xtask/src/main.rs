@@ -12,6 +12,8 @@ mod control_plane;
 mod differential;
 mod docs;
 mod e2e;
+mod fuzz_api;
+mod kubectl;
 mod layers;
 mod lint;
 mod openapi;
@@ -37,6 +39,10 @@ usage: cargo xtask COMMAND
   api-suite [--real] [FILTER]      how a Kubernetes API behaves, on the in-process API or on a real control plane
   api-differential [--programs N] [--seed S] [--only AREA] [--start K] [--shown N]
                                    random programs on the in-process API and on a real API server give equal answers
+  kubectl [--real [--record]] [FILTER]
+                                   what kubectl says to the in-process API, held against what it says to a real one
+  fuzz-api [--minutes N] [--cases N] [--seed S]
+                                   malformed requests to the in-process API: every one is answered
   control-plane [--build-only]     a real control plane for yourself, until Ctrl-C
   openapi [--check]                writes the types and the discovery that gitops-engine-schema ships, as a real control
                                    plane serves them; --check: whether they are what it serves
@@ -77,6 +83,8 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Option<Tally>> {
         Some("api-differential") => api_differential::run(arguments).map(Some),
         Some("control-plane") => control_plane::run(arguments).map(Some),
         Some("openapi") => openapi::run(arguments).map(Some),
+        Some("kubectl") => kubectl::run(arguments).map(Some),
+        Some("fuzz-api") => fuzz_api::run(arguments).map(Some),
         Some("bench") => bench::run(arguments).map(Some),
         Some("differential") => differential::run(arguments).map(Some),
         Some("lint") => lint::run(arguments).map(Some),

@@ -22,7 +22,7 @@ pub(crate) fn answer(inner: &Inner, call: &mut Call) -> Result<Reply, ApiError> 
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     let state = &*inner.state.lock();
     if let ["openapi", rest @ ..] = parts.as_slice() {
-        return crate::openapi::answer(state, rest);
+        return crate::openapi::answer(state, rest, &call.accept);
     }
     if matches!(parts.as_slice(), ["api" | "apis"]) && wants_aggregated(&call.accept) {
         return Ok(aggregated(state, parts == ["api"], &call.if_none_match));
@@ -110,7 +110,7 @@ fn paths(state: &State) -> Vec<String> {
         paths.push(format!("/apis/{}", g.group));
         paths.extend(g.versions.iter().map(|v| format!("/apis/{}/{v}", g.group)));
     }
-    paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
     paths
 }
 

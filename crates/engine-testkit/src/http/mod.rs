@@ -46,6 +46,9 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A whole answer or a stream of watch events.
 pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
 
+/// What a server since 1.33 says to whoever uses them.
+const ENDPOINTS: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+
 /// The cluster as a `tower` service: one future per request, no socket.
 #[derive(Clone)]
 pub(crate) struct ApiService {
@@ -185,6 +188,9 @@ where
             }
             let mut reply = answer.unwrap_or_else(Reply::from);
             reply.warnings.extend(course.warnings());
+            if (&*call.route.group, &*call.route.resource) == ("", "endpoints") {
+                reply.warnings.push(ENDPOINTS.to_owned());
+            }
             reply
         }
     };

@@ -7,12 +7,22 @@ mod custom;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_engine_schema::shipped;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::{http::Reply, resources::Resource, state::State, status::ApiError};
 
-pub(crate) fn answer(state: &State, parts: &[&str]) -> Result<Reply, ApiError> {
+/// The document of version 2 in protobuf, with nothing in it but the version of its format. kubectl asks for it when no
+/// document of version 3 knows a kind, and then validates nothing.
+const EMPTY_V2: &[u8] = b"\x0a\x032.0";
+
+pub(crate) fn answer(state: &State, parts: &[&str], accept: &str) -> Result<Reply, ApiError> {
     match parts {
+        ["v2"] if accept.contains("protobuf") => Ok(Reply::json(StatusCode::OK, EMPTY_V2)
+            .with_type("application/com.github.proto-openapi.spec.v2.v1.0+protobuf")),
+        ["v2"] => {
+            Ok(Reply::value(&json!({"swagger": "2.0", "info": {"title": "Kubernetes", "version": ""}, "paths": {}})))
+        }
         ["v3"] => Ok(Reply::value(&index(state))),
         ["v3", path @ ..] => {
             document(state, &path.join("/")).map(|d| Reply::value(&d)).ok_or_else(ApiError::unknown_path)

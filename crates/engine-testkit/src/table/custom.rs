@@ -54,18 +54,9 @@ fn cell(kind: &str, value: &Value, now: Now) -> Value {
     }
 }
 
-/// As the API server prints what is no text.
+/// A text as it is, anything else as JSON.
 fn printed(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(list) => format!("[{}]", list.iter().map(printed).collect::<Vec<_>>().join(" ")),
-        Value::Object(map) => {
-            let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", printed(v))).collect();
-            format!("map[{}]", pairs.join(" "))
-        }
-        other => other.to_string(),
-    }
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The first value that a JSON path leads to: names, indexes, `[*]` and filters such as `[?(@.type=="Ready")]`.
@@ -206,8 +197,8 @@ mod tests {
         assert_eq!(at(".spec.list[1]").as_deref(), Some("2"));
         assert_eq!(at(".spec.list[-1]").as_deref(), Some("3"));
         assert_eq!(at(".spec.list[*]").as_deref(), Some("1"));
-        assert_eq!(at(".spec.list").as_deref(), Some("[1 2 3]"));
-        assert_eq!(at(".spec.map").as_deref(), Some("map[k:[true map[x:<nil>]]]"));
+        assert_eq!(at(".spec.list").as_deref(), Some("[1,2,3]"));
+        assert_eq!(at(".spec.map").as_deref(), Some("{\"k\":[true,{\"x\":null}]}"));
         assert_eq!(at(".metadata.annotations.a\\.b/c").as_deref(), Some("dotted"));
         assert_eq!(at(".metadata.annotations['a.b/c']").as_deref(), Some("dotted"));
         assert_eq!(at(".status.conditions[?(@.type==\"Synced\")].status").as_deref(), Some("True"));
