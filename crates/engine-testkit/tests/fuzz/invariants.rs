@@ -30,10 +30,15 @@ pub(crate) fn answer(status: u16, kind: &str, body: &[u8]) -> Option<String> {
             Ok(v) if v["reason"] == "Timeout" => None,
             _ => Some("a timeout without a reason".to_owned()),
         },
-        // What a real server says, too, of an applied configuration whose types are wrong.
-        500 if String::from_utf8_lossy(body).contains("failed to create typed patch object") => None,
+        500 if is_intended(body) => None,
         other => Some(format!("an answer with the status {other}")),
     }
+}
+
+/// What a real server answers with 500, too: an applied configuration whose types are wrong, a revision that is no number.
+pub(crate) fn is_intended(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    ["failed to create typed patch object", "resourceVersion: Invalid value"].iter().any(|part| text.contains(part))
 }
 
 const COLLECTIONS: &[&str] = &[
