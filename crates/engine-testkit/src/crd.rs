@@ -1,7 +1,9 @@
 //! CustomResourceDefinitions: what one adds to the API, and how its schema treats objects.
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>
 
+mod definition;
 mod formats;
+mod schema_rules;
 mod validate;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,7 +16,10 @@ use crate::{
     resources::{GroupResource, Resource, ScalePaths},
 };
 
-pub(crate) use self::validate::validate;
+pub(crate) use self::{
+    definition::{validate_definition, validate_definition_name, validate_definition_update},
+    validate::validate,
+};
 
 /// One served version of a custom resource.
 #[derive(Debug, Clone)]

@@ -13,6 +13,17 @@ use crate::{
 pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("", "services") => service(state, object, before),
+        ("apiextensions.k8s.io", "customresourcedefinitions") if before.is_some() => {
+            // A version in which objects may have been stored is remembered.
+            let mut stored = list_at(object, &["status", "storedVersions"]).to_vec();
+            let fresh = list_at(object, &["spec", "versions"]).iter().filter(|v| v["storage"] == true);
+            for name in fresh.map(|v| v["name"].clone()).collect::<Vec<_>>() {
+                if !stored.contains(&name) {
+                    stored.push(name);
+                }
+            }
+            json::set(object, &["status", "storedVersions"], stored);
+        }
         _ if before.is_some() => {}
         ("batch", "jobs") => job(state, object),
         ("", "pods") => {
@@ -53,7 +64,7 @@ pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value
             json::set(
                 object,
                 &["status"],
-                json!({"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}),
+                json!({"conditions": null, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}),
             );
         }
         _ => {}

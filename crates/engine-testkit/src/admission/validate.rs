@@ -25,7 +25,8 @@ pub(crate) fn validate_create(target: &Target<'_>, object: &Value) -> Result<(),
     }
     common(target, object, None, &mut causes);
     if target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
-        crd_rules(object, &mut causes);
+        crd::validate_definition_name(object, &mut causes);
+        crd::validate_definition(object, &mut causes);
     }
     finish(target, &causes)
 }
@@ -51,6 +52,10 @@ pub(crate) fn validate_update(target: &Target<'_>, before: &Value, after: &Value
     }
     if target.subresource.is_empty() || target.subresource == "scale" {
         common(target, after, Some(before), &mut causes);
+    }
+    if target.subresource.is_empty() && target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+        crd::validate_definition(after, &mut causes);
+        crd::validate_definition_update(before, after, &mut causes);
     }
     immutable::check(target, before, after, &mut causes);
     finish(target, &causes)
@@ -214,40 +219,6 @@ fn data_keys(object: &Value, causes: &mut Vec<Cause>) {
     for key in map_at(object, &["data"]).into_iter().flatten().map(|(k, _)| k) {
         if !ok(key) {
             causes.push(Cause::invalid(format!("data[{key}]"), &key.as_str().into(), "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"));
-        }
-    }
-}
-
-fn crd_rules(object: &Value, causes: &mut Vec<Cause>) {
-    let spec = &object["spec"];
-    let (group, plural) = (str_at(spec, &["group"]), str_at(spec, &["names", "plural"]));
-    let expected = format!("{plural}.{group}");
-    let name = str_at(object, &["metadata", "name"]);
-    if name != expected {
-        causes.push(Cause::invalid("metadata.name", &name.into(), "must be spec.names.plural+\".\"+spec.group"));
-    }
-    for (path, value) in
-        [("spec.group", group), ("spec.names.plural", plural), ("spec.names.kind", str_at(spec, &["names", "kind"]))]
-    {
-        if value.is_empty() {
-            causes.push(Cause::required(path, ""));
-        }
-    }
-    if !matches!(str_at(spec, &["scope"]), "Namespaced" | "Cluster") {
-        causes.push(Cause::unsupported("spec.scope", &str_at(spec, &["scope"]).into(), &["Cluster", "Namespaced"]));
-    }
-    let versions = list_at(spec, &["versions"]);
-    let storage = versions.iter().filter(|v| v.get("storage").and_then(Value::as_bool) == Some(true)).count();
-    if storage != 1 {
-        causes.push(Cause::invalid(
-            "spec.versions",
-            &Value::Array(versions.iter().map(|v| v["name"].clone()).collect()),
-            "must have exactly one version marked as storage version",
-        ));
-    }
-    for (i, v) in versions.iter().enumerate() {
-        if get(v, &["schema", "openAPIV3Schema"]).is_none() {
-            causes.push(Cause::required(format!("spec.versions[{i}].schema.openAPIV3Schema"), "schemas are required"));
         }
     }
 }

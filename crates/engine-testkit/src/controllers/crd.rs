@@ -1,5 +1,7 @@
 //! CustomResourceDefinitions: names accepted, established, and gone with their objects.
 
+use serde_json::Value;
+
 use super::{Decision, View, Write, garbage, has_condition, replace_if_changed, set_condition};
 use crate::{
     json::{self, list_at, str_at},
@@ -30,13 +32,11 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, crd: &Stored) -> Decis
         return decision;
     }
     let mut value = crd.value.clone();
-    let taken =
-        view.state.registry.iter().any(|r| {
-            r.gr != gr && &*r.gr.group == str_at(spec, &["group"]) && r.kind == str_at(spec, &["names", "kind"])
-        });
-    if taken {
-        let message = format!("{:?} is already in use", str_at(spec, &["names", "kind"]));
-        set_condition(&mut value, "NamesAccepted", "False", "KindConflict", &message, view.now);
+    let (accepted, conflict) = names(view, &gr, spec);
+    if let Some((reason, name)) = conflict {
+        json::set(&mut value, &["status", "acceptedNames"], accepted);
+        let message = format!("{name:?} is already in use");
+        set_condition(&mut value, "NamesAccepted", "False", reason, &message, view.now);
         set_condition(&mut value, "Established", "False", "NotAccepted", "not all names are accepted", view.now);
         decision.writes = replace_if_changed(key, crd, value);
         return decision;
@@ -74,4 +74,38 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, crd: &Stored) -> Decis
     }
     decision.writes = replace_if_changed(key, crd, value);
     decision
+}
+
+/// The names that no other kind of the group has, and the last one that is taken, with its reason.
+fn names(view: &View<'_>, gr: &GroupResource, spec: &Value) -> (Value, Option<(&'static str, String)>) {
+    let others: Vec<_> = view.state.registry.iter().filter(|r| r.gr != *gr && r.gr.group == gr.group).collect();
+    let resource_taken = |name: &str| {
+        others.iter().any(|r| *r.gr.resource == *name || r.singular == name || r.short_names.iter().any(|s| s == name))
+    };
+    let kind_taken = |name: &str| others.iter().any(|r| r.kind == name || format!("{}List", r.kind) == name);
+    let (mut accepted, mut conflict) = (spec["names"].clone(), None);
+    for (key, reason) in [("plural", "PluralConflict"), ("singular", "SingularConflict")] {
+        let name = str_at(spec, &["names", key]);
+        if resource_taken(name) {
+            conflict = Some((reason, name.to_owned()));
+            json::remove(&mut accepted, &[key]);
+        }
+    }
+    if let Some(name) =
+        list_at(spec, &["names", "shortNames"]).iter().filter_map(Value::as_str).find(|n| resource_taken(n))
+    {
+        conflict = Some(("ShortNamesConflict", name.to_owned()));
+        json::remove(&mut accepted, &["shortNames"]);
+    }
+    for (key, reason) in [("kind", "KindConflict"), ("listKind", "ListKindConflict")] {
+        let name = str_at(spec, &["names", key]);
+        if kind_taken(name) {
+            conflict = Some((reason, name.to_owned()));
+            json::remove(&mut accepted, &[key]);
+        }
+    }
+    // These two are always written.
+    json::default(&mut accepted, &["plural"], "");
+    json::default(&mut accepted, &["kind"], "");
+    (accepted, conflict)
 }
