@@ -97,7 +97,11 @@ pub(crate) async fn state(client: &kube::Client, seed: u64) -> u64 {
                 (None, _) => format!("{collection}/{name}"),
             };
             let longest = metadata["namespace"].as_str().unwrap_or_default().len().max(name.len());
-            assert!(longest <= 253, "seed {seed}: {collection}: a name of {longest} bytes: {metadata:.400}");
+            // Names of roles have no limit, on a real server neither: such a path fits into no URI.
+            assert!(longest <= 253 || collection.contains("rbac"), "seed {seed}: {collection}: {metadata:.400}");
+            if longest > 253 {
+                continue;
+            }
             let one = get(client, &path).await.unwrap_or_else(|e| panic!("seed {seed}: {path}: {e}"));
             assert_eq!(one["metadata"]["uid"], uid, "seed {seed}: {path}");
             let twin = uids.insert(uid.to_owned(), path.clone());
