@@ -115,7 +115,9 @@ impl Picture {
         let mut objects = BTreeMap::new();
         for object in cluster.dump() {
             let metadata = &object["metadata"];
-            if metadata["annotations"]["gitops-engine.dev/application"].is_null() {
+            // A Deployment's annotations are its ReplicaSets', too: what a controller made is not the application's.
+            let made = metadata["ownerReferences"].as_array().is_some_and(|all| all.iter().any(|o| o["controller"] == true));
+            if made || metadata["annotations"]["gitops-engine.dev/application"].is_null() {
                 continue;
             }
             let manifest = Manifest::from_value((&object).into()).unwrap();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     access::Policy,
-    controllers::Queue,
+    controllers::{Queue, script::Scripts},
     crd,
     fault::Faults,
     json,
@@ -29,6 +29,10 @@ pub(crate) struct Settings {
     pub(crate) body_limit: usize,
     pub(crate) version: (u32, u32),
     pub(crate) bookmark_every: Duration,
+    /// Whether controllers report what they do as Events.
+    pub(crate) events: bool,
+    /// Whether load balancers and Ingresses get addresses.
+    pub(crate) addresses: bool,
 }
 
 pub(crate) struct State {
@@ -40,6 +44,7 @@ pub(crate) struct State {
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) settings: Settings,
     pub(crate) queue: Queue,
+    pub(crate) scripts: Scripts,
     /// The next cluster IP and node port to give out.
     pub(crate) next_ip: u32,
     pub(crate) next_port: u32,

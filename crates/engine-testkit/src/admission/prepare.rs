@@ -41,7 +41,10 @@ pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value
             json::set(object, &["metadata", "finalizers"], with(object, "kubernetes.io/pvc-protection"));
             json::set(object, &["status"], json!({"phase": "Pending"}));
         }
-        ("", "persistentvolumes") => json::set(object, &["status"], json!({"phase": "Pending"})),
+        ("", "persistentvolumes") => {
+            json::set(object, &["metadata", "finalizers"], with(object, "kubernetes.io/pv-protection"));
+            json::set(object, &["status"], json!({"phase": "Pending"}));
+        }
         ("apps", "statefulsets") => json::set(object, &["status"], json!({"replicas": 0, "availableReplicas": 0})),
         ("apps", "replicasets") => json::set(object, &["status"], json!({"replicas": 0})),
         ("apps", "daemonsets") => json::set(

@@ -13,7 +13,10 @@ use super::{Cluster, Inner};
 use crate::{
     access::Policy,
     clock::Clock,
-    controllers::{self, Queue},
+    controllers::{
+        self, Queue,
+        script::{Objects, Script, Scripts},
+    },
     fault::Faults,
     record::Recorder,
     resources::Registry,
@@ -29,6 +32,8 @@ pub struct Builder {
     start: Option<SystemTime>,
     history: usize,
     bare: bool,
+    nodes: usize,
+    scripts: Scripts,
 }
 
 impl Default for Builder {
@@ -45,10 +50,14 @@ impl Default for Builder {
                 body_limit: 3 * 1024 * 1024,
                 version: (1, 36),
                 bookmark_every: Duration::from_secs(60),
+                events: true,
+                addresses: true,
             },
             start: None,
             history: 10_000,
             bare: false,
+            nodes: 1,
+            scripts: Scripts::default(),
         }
     }
 }
@@ -148,6 +157,35 @@ impl Builder {
         self
     }
 
+    /// How many nodes there are. Each is ready, and has room for 1,000 Pods; a test may create more, change them and
+    /// take them away as objects of kind Node. Default: 1.
+    #[must_use]
+    pub fn nodes(mut self, n: usize) -> Self {
+        self.nodes = n;
+        self
+    }
+
+    /// Tells objects how to behave, from the start. See [`Cluster::script`].
+    #[must_use]
+    pub fn script(mut self, objects: Objects, script: Script) -> Self {
+        self.scripts.0.push((objects, script));
+        self
+    }
+
+    /// Controllers do what they do without a word: no Events.
+    #[must_use]
+    pub fn without_events(mut self) -> Self {
+        self.settings.events = false;
+        self
+    }
+
+    /// No cloud and no ingress controller: Services of type `LoadBalancer` and Ingresses wait for an address for ever.
+    #[must_use]
+    pub fn without_addresses(mut self) -> Self {
+        self.settings.addresses = false;
+        self
+    }
+
     /// Builds the cluster. Its controllers start with the first request inside a tokio runtime.
     #[must_use]
     pub fn build(self) -> Cluster {
@@ -160,6 +198,7 @@ impl Builder {
             webhooks: Vec::new(),
             settings: self.settings.clone(),
             queue: Queue::default(),
+            scripts: self.scripts,
             next_ip: 9,
             next_port: 0,
             times: VecDeque::new(),
@@ -175,7 +214,7 @@ impl Builder {
         });
         let cluster = Cluster { inner };
         if !self.bare {
-            cluster.bootstrap();
+            cluster.bootstrap(self.nodes);
         }
         cluster
     }
@@ -188,7 +227,7 @@ impl Cluster {
         Builder::default()
     }
 
-    fn bootstrap(&self) {
+    fn bootstrap(&self, nodes: usize) {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             // The store is empty and the object is valid.
@@ -204,16 +243,19 @@ impl Cluster {
                 "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
                 "provisioner": "testkit.gitops-engine.dev/volume",
             }),
-            serde_json::json!({
-                "apiVersion": "v1", "kind": "Node", "metadata": {"name": controllers::NODE, "labels": {"kubernetes.io/hostname": controllers::NODE}},
-                "spec": {},
-            }),
         ];
-        for object in extras {
+        let nodes = (1..=nodes).map(|n| {
+            let name = if n == 1 { controllers::NODE.to_owned() } else { format!("{}-{n}", controllers::NODE) };
+            let labels = serde_json::json!({
+                "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+            });
+            serde_json::json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}})
+        });
+        for object in extras.into_iter().chain(nodes) {
             let _created = self.create(object);
         }
         if self.inner.settings.controllers {
-            controllers::settle_bootstrap(&self.inner);
+            controllers::settle(&self.inner);
         }
         self.inner.wake_controllers();
     }

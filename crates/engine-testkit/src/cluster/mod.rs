@@ -3,6 +3,7 @@
 mod builder;
 mod control;
 mod objects;
+mod scripts;
 mod yaml;
 
 use std::{fmt, io, sync::Arc};

@@ -20,6 +20,7 @@ use super::settings::HARNESS;
 /// The StorageClass that claims get when they name none.
 const STORAGE_CLASS: &str = "standard";
 const PROVISIONER: &str = "testkit.gitops-engine.dev/volumes";
+const TO_PROVISION: &str = "volume.kubernetes.io/storage-provisioner";
 const DYNAMICALLY_PROVISIONED: &str = "pv.kubernetes.io/provisioned-by";
 
 pub(super) fn storage_class() -> Value {
@@ -62,7 +63,10 @@ pub(super) async fn run(client: kube::Client) {
         }),
         follow(&claims, async |claim: PersistentVolumeClaim| {
             let spec = claim.spec.clone().unwrap_or_default();
-            if spec.volume_name.is_some() || claim.metadata.deletion_timestamp.is_some() {
+            // The controller says by an annotation when it is our turn: not for a claim that waits for its first consumer,
+            // or whose class makes no volumes.
+            let ours = claim.annotations().get(TO_PROVISION).is_some_and(|by| by == PROVISIONER);
+            if !ours || spec.volume_name.is_some() || claim.metadata.deletion_timestamp.is_some() {
                 return Ok(());
             }
             match serde_json::from_value(volume(&claim)) {

@@ -1,8 +1,15 @@
 //! CustomResourceDefinitions: names accepted, established, and gone with their objects.
+//! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Decision, View, Write, garbage, has_condition, replace_if_changed, set_condition};
+use super::{
+    Decision, View,
+    conditions::{condition, has_condition, set_condition},
+    garbage,
+    script::{NEVER_ESTABLISHED, Script},
+    writes::Write,
+};
 use crate::{
     json::{self, list_at, str_at},
     resources::GroupResource,
@@ -17,95 +24,116 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, crd: &Stored) -> Decis
     let mut decision = Decision::default();
     let spec = &crd.value["spec"];
     let gr = GroupResource::new(str_at(spec, &["group"]), str_at(spec, &["names", "plural"]));
-    if crd.is_terminating() {
-        let objects = view.state.store.objects(&gr, None);
-        for object in &objects {
-            if !object.is_terminating() {
-                let at = ObjectKey::new(&gr, object.namespace(), object.name());
-                decision.writes.push(Write::Delete(at, Propagation::Background));
-            }
-        }
-        let held = list_at(&crd.value, &["metadata", "finalizers"]).iter().any(|f| f == CLEANUP);
-        if objects.is_empty() && held {
-            decision.writes.push(Write::Replace(key.clone(), garbage::without(crd, CLEANUP)));
-        }
-        return decision;
-    }
     let mut value = crd.value.clone();
-    let (accepted, conflict) = names(view, &gr, spec);
-    if let Some((reason, name)) = conflict {
-        json::set(&mut value, &["status", "acceptedNames"], accepted);
-        let message = format!("{name:?} is already in use");
-        set_condition(&mut value, "NamesAccepted", "False", reason, &message, view.now);
-        set_condition(&mut value, "Established", "False", "NotAccepted", "not all names are accepted", view.now);
-        decision.writes = replace_if_changed(key, crd, value);
+    if crd.is_terminating() {
+        terminate(view, key, crd, &gr, &mut decision);
         return decision;
     }
-    json::set(&mut value, &["status", "acceptedNames"], spec["names"].clone());
+    let (accepted, conflict) = names(view, spec, &gr, &crd.value["status"]["acceptedNames"]);
+    json::set(&mut value, &["status", "acceptedNames"], accepted);
     let storage = list_at(spec, &["versions"]).iter().find(|v| v["storage"] == true).map(|v| v["name"].clone());
     let mut stored = list_at(&value, &["status", "storedVersions"]).to_vec();
     if let Some(storage) = storage.filter(|s| !stored.contains(s)) {
         stored.push(storage);
     }
     json::set(&mut value, &["status", "storedVersions"], stored);
+    let was = has_condition(&crd.value, "Established", "True");
+    let established = |value: &mut Value, status: &str, reason: &str, message: &str| {
+        set_condition(value, "Established", status, reason, message, view.now);
+    };
+    if let Some((reason, message)) = conflict {
+        set_condition(&mut value, "NamesAccepted", "False", reason, &message, view.now);
+        if !was {
+            established(&mut value, "False", "NotAccepted", "not all names are accepted");
+        }
+        decision.status(key, crd, value);
+        return decision;
+    }
     set_condition(&mut value, "NamesAccepted", "True", "NoConflicts", "no conflicts found", view.now);
-    if !has_condition(&crd.value, "Established", "True") {
+    if !was {
         let ready = view.created(crd) + view.settings.establish;
-        if view.now.elapsed < ready {
+        let message = "the initial names have been accepted";
+        let waits = view.now.elapsed < ready || condition(&crd.value, "Established").is_none();
+        if view.is_scripted(&crd.value, NEVER_ESTABLISHED, &Script::NeverEstablished) {
+            established(&mut value, "False", "Installing", message);
+        } else if waits {
             decision.wake_at(ready);
-            set_condition(
-                &mut value,
-                "Established",
-                "False",
-                "Installing",
-                "the initial names have been accepted",
-                view.now,
-            );
+            established(&mut value, "False", "Installing", message);
         } else {
-            set_condition(
-                &mut value,
-                "Established",
-                "True",
-                "InitialNamesAccepted",
-                "the initial names have been accepted",
-                view.now,
-            );
+            established(&mut value, "True", "InitialNamesAccepted", message);
         }
     }
-    decision.writes = replace_if_changed(key, crd, value);
+    decision.status(key, crd, value);
     decision
 }
 
-/// The names that no other kind of the group has, and the last one that is taken, with its reason.
-fn names(view: &View<'_>, gr: &GroupResource, spec: &Value) -> (Value, Option<(&'static str, String)>) {
+/// The names that the CRD gets, and why it does not get all of them. Others of its group may have them already.
+fn names(view: &View<'_>, spec: &Value, gr: &GroupResource, had: &Value) -> (Value, Option<(&'static str, String)>) {
+    let names = &spec["names"];
     let others: Vec<_> = view.state.registry.iter().filter(|r| r.gr != *gr && r.gr.group == gr.group).collect();
-    let resource_taken = |name: &str| {
+    let resource = |name: &str| {
         others.iter().any(|r| *r.gr.resource == *name || r.singular == name || r.short_names.iter().any(|s| s == name))
     };
-    let kind_taken = |name: &str| others.iter().any(|r| r.kind == name || format!("{}List", r.kind) == name);
-    let (mut accepted, mut conflict) = (spec["names"].clone(), None);
-    for (key, reason) in [("plural", "PluralConflict"), ("singular", "SingularConflict")] {
-        let name = str_at(spec, &["names", key]);
-        if resource_taken(name) {
-            conflict = Some((reason, name.to_owned()));
-            json::remove(&mut accepted, &[key]);
-        }
+    let kind = |name: &str| others.iter().any(|r| r.kind == name || r.list_kind() == name);
+    let mut accepted = had.clone();
+    if !accepted.is_object() {
+        accepted = json!({"plural": "", "kind": ""});
     }
-    if let Some(name) =
-        list_at(spec, &["names", "shortNames"]).iter().filter_map(Value::as_str).find(|n| resource_taken(n))
+    let mut conflict = None;
+    let mut refuse =
+        |reason: &'static str, name: &str| conflict = Some((reason, format!("{name:?} is already in use")));
+    for (field, reason, taken) in
+        [("plural", "PluralConflict", &resource as &dyn Fn(&str) -> bool), ("singular", "SingularConflict", &resource)]
     {
-        conflict = Some(("ShortNamesConflict", name.to_owned()));
-        json::remove(&mut accepted, &["shortNames"]);
-    }
-    for (key, reason) in [("kind", "KindConflict"), ("listKind", "ListKindConflict")] {
-        let name = str_at(spec, &["names", key]);
-        if kind_taken(name) {
-            conflict = Some((reason, name.to_owned()));
-            json::remove(&mut accepted, &[key]);
+        let name = str_at(names, &[field]);
+        if taken(name) {
+            refuse(reason, name);
+        } else if !name.is_empty() {
+            accepted[field] = name.into();
         }
     }
-    // These two are always written.
-    json::default(&mut accepted, &["plural"], "");
-    json::default(&mut accepted, &["kind"], "");
+    let short: Vec<&str> = list_at(names, &["shortNames"]).iter().filter_map(Value::as_str).collect();
+    match short.iter().find(|s| resource(s)) {
+        Some(taken) => refuse("ShortNamesConflict", taken),
+        None if short.is_empty() => {
+            json::remove(&mut accepted, &["shortNames"]);
+        }
+        None => accepted["shortNames"] = short.into(),
+    }
+    for (field, reason) in [("kind", "KindConflict"), ("listKind", "ListKindConflict")] {
+        let name = str_at(names, &[field]);
+        if kind(name) {
+            refuse(reason, name);
+        } else if !name.is_empty() {
+            accepted[field] = name.into();
+        }
+    }
+    match names.get("categories") {
+        Some(categories) => accepted["categories"] = categories.clone(),
+        None => {
+            json::remove(&mut accepted, &["categories"]);
+        }
+    }
     (accepted, conflict)
+}
+
+/// The objects go first, then the CRD.
+fn terminate(view: &View<'_>, key: &ObjectKey, crd: &Stored, gr: &GroupResource, decision: &mut Decision) {
+    let held = list_at(&crd.value, &["metadata", "finalizers"]).iter().any(|f| f == CLEANUP);
+    if !held {
+        return;
+    }
+    let objects = view.state.store.objects(gr, None);
+    let mut value = crd.value.clone();
+    if objects.is_empty() {
+        decision.write(Write::Update(key.clone(), garbage::without(crd, CLEANUP)));
+        return;
+    }
+    for object in objects.iter().filter(|o| !o.is_terminating()) {
+        let at = ObjectKey::new(gr, object.namespace(), object.name());
+        decision.write(Write::Delete(at, Propagation::Background));
+    }
+    let message = "CustomResource deletion is in progress";
+    set_condition(&mut value, "Terminating", "True", "InstanceDeletionInProgress", message, view.now);
+    decision.status(key, crd, value);
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Decision, View, Write};
+use super::{Decision, View, writes::Write};
 use crate::{
     json::{self, list_at, str_at},
     store::{ObjectKey, Stored},
@@ -21,21 +21,26 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, object: &Stored) -> De
         return decision;
     }
     let store = &view.state.store;
-    let lives = |owner: &&Value| store.by_uid(str_at(owner, &["uid"])).is_some();
+    // An owner is what has its uid and its name, in the same namespace or in none.
+    let lives = |owner: &&Value| {
+        store.by_uid(str_at(owner, &["uid"])).is_some_and(|at| {
+            at.name() == str_at(owner, &["name"]) && (at.namespace().is_empty() || at.namespace() == key.namespace())
+        })
+    };
     let alive: Vec<Value> = owners.iter().filter(lives).cloned().collect();
     if alive.is_empty() {
         decision.writes.push(Write::Delete(key.clone(), Propagation::Background));
     } else if alive.len() < owners.len() {
         let mut value = object.value.clone();
         json::set(&mut value, &["metadata", "ownerReferences"], alive);
-        decision.writes.push(Write::Replace(key.clone(), value));
+        decision.writes.push(Write::Update(key.clone(), value));
     } else {
         // Owners that wait for their dependents take them along, when nobody else holds them.
         let waits = |owner: &Value| {
             let owner = store.by_uid(str_at(owner, &["uid"])).and_then(|k| store.at(k));
             owner.is_some_and(|o| o.is_terminating() && has_finalizer(o, FOREGROUND))
         };
-        if owners.iter().all(waits) {
+        if owners.iter().all(waits) && !owners.is_empty() {
             decision.writes.push(Write::Delete(key.clone(), Propagation::Foreground));
         }
     }
@@ -63,9 +68,9 @@ fn finish_deletion(view: &View<'_>, key: &ObjectKey, object: &Stored, decision: 
             } else {
                 json::set(&mut value, &["metadata", "ownerReferences"], left);
             }
-            decision.writes.push(Write::Replace(dependent.clone(), value));
+            decision.writes.push(Write::Update(dependent.clone(), value));
         }
-        decision.writes.push(Write::Replace(key.clone(), without(object, ORPHAN)));
+        decision.writes.push(Write::Update(key.clone(), without(object, ORPHAN)));
     } else if has_finalizer(object, FOREGROUND) {
         let mut blocked = false;
         for dependent in &dependents {
@@ -79,7 +84,7 @@ fn finish_deletion(view: &View<'_>, key: &ObjectKey, object: &Stored, decision: 
             }
         }
         if !blocked {
-            decision.writes.push(Write::Replace(key.clone(), without(object, FOREGROUND)));
+            decision.writes.push(Write::Update(key.clone(), without(object, FOREGROUND)));
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Namespaces: what each starts with, and how one goes with everything in it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::{Decision, View, Write, replace_if_changed, set_condition};
+use super::{Decision, View, conditions::set_condition, writes::Write};
 use crate::{
-    json::{self, list_at, str_at},
+    json::{self, list_at},
     resources::GroupResource,
     store::{ObjectKey, Stored},
     write::delete::Propagation,
@@ -34,61 +36,96 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, namespace: &Stored) ->
     decision
 }
 
+/// One look at a namespace that goes: what is left of it is deleted, and what holds that up is said.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/>
 fn terminate(view: &View<'_>, key: &ObjectKey, namespace: &Stored, decision: &mut Decision) {
-    let mut left = Vec::new();
+    let mut left: BTreeMap<String, usize> = BTreeMap::new();
+    let mut holders: BTreeMap<String, usize> = BTreeMap::new();
     for gr in view.state.store.kinds() {
-        let namespaced = view.state.registry.of(&gr).is_some_and(|r| r.namespaced);
-        if !namespaced {
+        // Events go last: they do not hold anything up.
+        if view.state.registry.of(&gr).is_none_or(|r| !r.namespaced) {
             continue;
         }
         for object in view.state.store.objects(&gr, Some(namespace.name())) {
-            left.push((gr.clone(), object));
             if !object.is_terminating() {
                 let at = ObjectKey::new(&gr, object.namespace(), object.name());
-                decision.writes.push(Write::Delete(at, Propagation::Background));
+                decision.write(Write::Delete(at, Propagation::Background));
+            }
+            let finalizers = list_at(&object.value, &["metadata", "finalizers"]);
+            let graceful = &*gr.resource == "pods" && gr.group.is_empty();
+            if finalizers.is_empty() && !graceful {
+                continue;
+            }
+            *left.entry(format!("{}.{}", gr.resource, gr.group)).or_default() += 1;
+            for finalizer in finalizers.iter().filter_map(Value::as_str) {
+                *holders.entry(finalizer.to_owned()).or_default() += 1;
             }
         }
     }
-    let mut value = namespace.value.clone();
-    if left.is_empty() {
+    if !decision.writes.is_empty() {
+        // What has nothing to wait for is gone with this.
+        if left.is_empty() {
+            return;
+        }
+    } else if left.is_empty() {
+        let mut value = namespace.value.clone();
         let rest: Vec<Value> =
             list_at(&value, &["spec", "finalizers"]).iter().filter(|f| *f != "kubernetes").cloned().collect();
         if rest.is_empty() && list_at(&value, &["metadata", "finalizers"]).is_empty() {
-            decision.writes.push(Write::Remove(key.clone()));
+            decision.write(Write::Remove(key.clone()));
             return;
         }
         json::set(&mut value, &["spec", "finalizers"], rest);
-    } else {
-        let held = left.iter().filter(|(_, o)| !list_at(&o.value, &["metadata", "finalizers"]).is_empty());
-        let held: Vec<String> =
-            held.map(|(gr, o)| format!("{gr} {}", str_at(&o.value, &["metadata", "name"]))).collect();
-        set_condition(
-            &mut value,
+        conditions(view, &mut value, &left, &holders);
+        decision.writes.extend((value != namespace.value).then(|| Write::Finalize(key.clone(), value)));
+        return;
+    }
+    let mut value = namespace.value.clone();
+    conditions(view, &mut value, &left, &holders);
+    decision.status(key, namespace, value);
+}
+
+fn conditions(
+    view: &View<'_>,
+    namespace: &mut Value,
+    left: &BTreeMap<String, usize>,
+    holders: &BTreeMap<String, usize>,
+) {
+    let list = |counts: &BTreeMap<String, usize>, verb: &str| {
+        counts.iter().map(|(what, n)| format!("{what} {verb} {n} resource instances")).collect::<Vec<_>>().join(", ")
+    };
+    let remaining = format!("Some resources are remaining: {}", list(left, "has"));
+    let holding = format!("Some content in the namespace has finalizers remaining: {}", list(holders, "in"));
+    for (kind, bad, reason, message) in [
+        ("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered"),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure",
+            false,
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        (
             "NamespaceDeletionContentFailure",
-            "False",
+            false,
             "ContentDeleted",
             "All content successfully deleted, may be waiting on finalization",
-            view.now,
-        );
-        set_condition(
-            &mut value,
-            "NamespaceContentRemaining",
-            "True",
-            "SomeResourcesRemain",
-            &format!("Some resources are remaining: {} objects", left.len()),
-            view.now,
-        );
-        if !held.is_empty() {
-            let message = format!("Some content in the namespace has finalizers remaining: {}", held.join(", "));
-            set_condition(
-                &mut value,
+        ),
+        if left.is_empty() {
+            ("NamespaceContentRemaining", false, "ContentRemoved", "All content successfully removed")
+        } else {
+            ("NamespaceContentRemaining", true, "SomeResourcesRemain", remaining.as_str())
+        },
+        if holders.is_empty() {
+            (
                 "NamespaceFinalizersRemaining",
-                "True",
-                "SomeFinalizersRemain",
-                &message,
-                view.now,
-            );
-        }
+                false,
+                "ContentHasNoFinalizers",
+                "All content-preserving finalizers finished",
+            )
+        } else {
+            ("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", holding.as_str())
+        },
+    ] {
+        set_condition(namespace, kind, if bad { "True" } else { "False" }, reason, message, view.now);
     }
-    decision.writes.extend(replace_if_changed(key, namespace, value));
 }

@@ -1,8 +1,17 @@
 //! Services with their endpoints, and Ingresses: addresses that nobody can reach, where a real cluster has them.
+//! <https://kubernetes.io/docs/concepts/services-networking/service/>
+
+use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::{Decision, NODE, View, Write, controller_reference, is_ready, replace_if_changed};
+use super::{
+    Decision, View,
+    conditions::{is_finished, is_ready},
+    pods::controller_reference,
+    script::{NO_ADDRESS, Script},
+    writes::Write,
+};
 use crate::{
     json::{self, get, list_at, str_at},
     resources::GroupResource,
@@ -10,7 +19,14 @@ use crate::{
     write::delete::Propagation,
 };
 
-const LOAD_BALANCER: &str = "203.0.113.10";
+const TRIGGER: &str = "endpoints.kubernetes.io/last-change-trigger-time";
+const HEADLESS: &str = "service.kubernetes.io/headless";
+
+/// An address of its own from 198.18.0.0/15, which RFC 2544 keeps for tests.
+fn public_address(object: &Stored) -> String {
+    let number = object.uid().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 0)) | (number & 0x0001_ffff)).to_string()
+}
 
 fn ports(service: &Value, pod: Option<&Value>) -> Vec<Value> {
     list_at(service, &["spec", "ports"])
@@ -35,76 +51,129 @@ fn ports(service: &Value, pod: Option<&Value>) -> Vec<Value> {
         .collect()
 }
 
+/// Whether an object has an address by now: it keeps the one that it has, whoever gave it.
+fn addressed(view: &View<'_>, object: &Stored, wanted: bool, ip_mode: bool) -> Value {
+    let mut after = object.value.clone();
+    let has = !list_at(&after, &["status", "loadBalancer", "ingress"]).is_empty();
+    let withheld = !view.settings.addresses || view.is_scripted(&object.value, NO_ADDRESS, &Script::NoAddress);
+    if !wanted {
+        json::set(&mut after, &["status", "loadBalancer"], json!({}));
+    } else if !has {
+        let mut entry = json!({"ip": public_address(object)});
+        if ip_mode {
+            entry["ipMode"] = "VIP".into();
+        }
+        let balancer = if withheld { json!({}) } else { json!({"ingress": [entry]}) };
+        json::set(&mut after, &["status", "loadBalancer"], balancer);
+    }
+    after
+}
+
+pub(super) fn ingress(view: &View<'_>, key: &ObjectKey, ingress: &Stored) -> Decision {
+    let mut decision = Decision::default();
+    if !ingress.is_terminating() {
+        decision.status(key, ingress, addressed(view, ingress, true, false));
+    }
+    decision
+}
+
 pub(super) fn service(view: &View<'_>, key: &ObjectKey, service: &Stored) -> Decision {
     let mut decision = Decision::default();
     if service.is_terminating() {
         return decision;
     }
-    let mut after = service.value.clone();
-    let balanced = str_at(&after, &["spec", "type"]) == "LoadBalancer";
-    let status = match balanced {
-        true => json!({"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER, "ipMode": "VIP"}]}}),
-        false => json!({"loadBalancer": {}}),
-    };
-    after["status"] = status;
-    decision.writes.extend(replace_if_changed(key, service, after));
+    let balanced = str_at(&service.value, &["spec", "type"]) == "LoadBalancer";
+    decision.status(key, service, addressed(view, service, balanced, true));
     let Some(selector) = json::map_at(&service.value, &["spec", "selector"]).filter(|s| !s.is_empty()) else {
         return decision;
     };
+    if str_at(&service.value, &["spec", "type"]) == "ExternalName" {
+        return decision;
+    }
     let selector = LabelSelector::from_map(selector);
-    let pods: Vec<_> = view
-        .objects("", "pods", service.namespace())
+    let pods: Vec<&Stored> = view
+        .selected("", "pods", service.namespace(), &selector)
         .into_iter()
-        .filter(|p| selector.matches(&p.value) && !p.is_terminating() && get(&p.value, &["status", "podIP"]).is_some())
+        .filter(|p| !is_finished(&p.value) && get(&p.value, &["status", "podIP"]).is_some())
+        .map(|p| &**p)
         .collect();
-    let reference = |p: &Stored| json!({"kind": "Pod", "name": p.name(), "namespace": p.namespace(), "uid": p.uid()});
+    let ports = ports(&service.value, pods.first().map(|p| &p.value));
+    let early = service.value["spec"]["publishNotReadyAddresses"] == true;
+    endpoints_of(view, service, &pods, &ports, early, &mut decision);
+    slice(view, service, &pods, &ports, early, &mut decision);
+    decision
+}
+
+fn reference(pod: &Stored) -> Value {
+    json!({"kind": "Pod", "name": pod.name(), "namespace": pod.namespace(), "uid": pod.uid()})
+}
+
+/// Labels of a Service that its endpoints get, with those that say who made them.
+fn labels(service: &Stored, own: &[(&str, &str)]) -> Value {
+    let mut labels = get(&service.value, &["metadata", "labels"]).cloned().unwrap_or_else(|| json!({}));
+    for (key, text) in own {
+        labels[*key] = (*text).into();
+    }
+    if str_at(&service.value, &["spec", "clusterIP"]) == "None" {
+        labels[HEADLESS] = "".into();
+    }
+    labels
+}
+
+fn endpoints_of(
+    view: &View<'_>,
+    service: &Stored,
+    pods: &[&Stored],
+    ports: &[Value],
+    early: bool,
+    decision: &mut Decision,
+) {
+    let (gr, name, namespace) = (GroupResource::new("", "endpoints"), service.name(), service.namespace());
+    let at = ObjectKey::new(&gr, namespace, name);
     let addresses = |ready: bool| -> Vec<Value> {
         pods.iter()
-            .filter(|p| is_ready(&p.value) == ready)
-            .map(|p| json!({"ip": p.value["status"]["podIP"], "nodeName": NODE, "targetRef": reference(p)}))
+            .filter(|p| !p.is_terminating() && (early || is_ready(&p.value)) == ready)
+            .map(|p| json!({"ip": p.value["status"]["podIP"], "nodeName": p.value["spec"]["nodeName"], "targetRef": reference(p)}))
             .collect()
     };
-    let ports = ports(&service.value, pods.first().map(|p| &p.value));
-    let mut subset = json!({"ports": ports});
+    let mut subset = json!({});
     for (field, list) in [("addresses", addresses(true)), ("notReadyAddresses", addresses(false))] {
         if !list.is_empty() {
             subset[field] = list.into();
         }
     }
-    let (gr, name, namespace) = (GroupResource::new("", "endpoints"), service.name(), service.namespace());
-    let at = ObjectKey::new(&gr, namespace, name);
-    let subsets = if pods.is_empty() { Value::Null } else { json!([subset]) };
-    match view.state.store.at(&at) {
-        None => {
-            let mut metadata = json!({"name": name, "namespace": namespace, "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": view.now.rfc3339()}});
-            if let Some(labels) = get(&service.value, &["metadata", "labels"]) {
-                metadata["labels"] = labels.clone();
-            }
-            metadata["labels"]["endpoints.kubernetes.io/managed-by"] = "endpoint-controller".into();
-            decision.writes.push(Write::Create(gr, json!({"metadata": metadata, "subsets": subsets})));
-        }
-        Some(old) => {
-            let mut value = old.value.clone();
-            json::remove(&mut value, &["subsets"]);
-            if !subsets.is_null() {
-                value["subsets"] = subsets;
-            }
-            decision.writes.extend(replace_if_changed(&at, old, value));
-        }
+    let empty = subset.as_object().is_some_and(serde_json::Map::is_empty);
+    if !ports.is_empty() {
+        subset["ports"] = ports.into();
     }
-    slice(view, service, &pods.iter().map(|p| &***p).collect::<Vec<_>>(), &ports, &mut decision);
-    decision
+    let labels = labels(service, &[("endpoints.kubernetes.io/managed-by", "endpoint-controller")]);
+    let old = view.state.store.at(&at);
+    let mut value =
+        old.map_or_else(|| json!({"metadata": {"name": name, "namespace": namespace}}), |o| o.value.clone());
+    json::set(&mut value, &["metadata", "labels"], labels);
+    json::remove(&mut value, &["subsets"]);
+    if !empty {
+        value["subsets"] = json!([subset]);
+    }
+    if old.is_some_and(|o| o.value == value) {
+        return;
+    }
+    json::set(&mut value, &["metadata", "annotations", TRIGGER], view.now.rfc3339());
+    match old {
+        None => decision.write(Write::Create(gr, value)),
+        Some(_) => decision.write(Write::Update(at, value)),
+    }
 }
 
-fn slice(view: &View<'_>, service: &Stored, pods: &[&Stored], ports: &[Value], decision: &mut Decision) {
+fn slice(view: &View<'_>, service: &Stored, pods: &[&Stored], ports: &[Value], early: bool, decision: &mut Decision) {
     let endpoints: Vec<Value> = pods
         .iter()
         .map(|p| {
-            let ready = is_ready(&p.value);
+            let (serving, going) = (is_ready(&p.value), p.is_terminating());
             json!({
-                "addresses": [p.value["status"]["podIP"]], "nodeName": NODE,
-                "conditions": {"ready": ready, "serving": ready, "terminating": false},
-                "targetRef": {"kind": "Pod", "name": p.name(), "namespace": p.namespace(), "uid": p.uid()},
+                "addresses": [p.value["status"]["podIP"]], "nodeName": p.value["spec"]["nodeName"],
+                "conditions": {"ready": early || (serving && !going), "serving": serving, "terminating": going},
+                "targetRef": reference(p),
             })
         })
         .collect();
@@ -116,29 +185,44 @@ fn slice(view: &View<'_>, service: &Stored, pods: &[&Stored], ports: &[Value], d
             p
         })
         .collect();
+    let or_null = |list: Vec<Value>| if list.is_empty() { Value::Null } else { list.into() };
+    let labels = labels(
+        service,
+        &[
+            ("kubernetes.io/service-name", service.name()),
+            ("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"),
+        ],
+    );
     let gr = GroupResource::new("discovery.k8s.io", "endpointslices");
-    match view.owned(service, "discovery.k8s.io", "endpointslices").first() {
-        None => decision.writes.push(Write::Create(
-            gr,
+    let owned = view.owned(service, "discovery.k8s.io", "endpointslices");
+    let old = owned.first();
+    let mut value = old.map_or_else(
+        || {
             json!({
                 "metadata": {
                     "generateName": format!("{}-", service.name()), "namespace": service.namespace(),
-                    "labels": {
-                        "kubernetes.io/service-name": service.name(),
-                        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-                    },
                     "ownerReferences": [controller_reference(service)],
                 },
-                "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
-            }),
-        )),
-        Some(old) => {
-            let mut value = old.value.clone();
-            value["endpoints"] = endpoints.into();
-            value["ports"] = ports.into();
-            let at = ObjectKey::new(&gr, old.namespace(), old.name());
-            decision.writes.extend(replace_if_changed(&at, old, value));
-        }
+                "addressType": "IPv4",
+            })
+        },
+        |o| o.value.clone(),
+    );
+    json::set(&mut value, &["metadata", "labels"], labels);
+    value["endpoints"] = or_null(endpoints);
+    value["ports"] = if pods.is_empty() { Value::Null } else { or_null(ports) };
+    let same = |o: &Stored| {
+        o.value["endpoints"] == value["endpoints"]
+            && o.value["ports"] == value["ports"]
+            && o.value["metadata"]["labels"] == value["metadata"]["labels"]
+    };
+    if old.is_some_and(|o| same(o)) {
+        return;
+    }
+    json::set(&mut value, &["metadata", "annotations", TRIGGER], view.now.rfc3339());
+    match old {
+        None => decision.write(Write::Create(gr, value)),
+        Some(old) => decision.write(Write::Update(ObjectKey::new(&gr, old.namespace(), old.name()), value)),
     }
 }
 
@@ -147,17 +231,7 @@ pub(super) fn endpoints(view: &View<'_>, key: &ObjectKey, endpoints: &Stored) ->
     let mut decision = Decision::default();
     let made = str_at(&endpoints.value, &["metadata", "labels", "endpoints.kubernetes.io/managed-by"]);
     if made == "endpoint-controller" && view.get("", "services", key.namespace(), key.name()).is_none() {
-        decision.writes.push(Write::Delete(key.clone(), Propagation::Background));
-    }
-    decision
-}
-
-pub(super) fn ingress(key: &ObjectKey, ingress: &Stored) -> Decision {
-    let mut decision = Decision::default();
-    if !ingress.is_terminating() {
-        let mut after = ingress.value.clone();
-        after["status"] = json!({"loadBalancer": {"ingress": [{"ip": LOAD_BALANCER}]}});
-        decision.writes = replace_if_changed(key, ingress, after);
+        decision.write(Write::Delete(key.clone(), Propagation::Background));
     }
     decision
 }

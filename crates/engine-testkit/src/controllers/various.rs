@@ -1,94 +1,50 @@
-//! Kinds whose controllers only report: CronJobs, autoscalers, disruption budgets, nodes, API services.
+//! Kinds whose controllers only report: disruption budgets, API services.
 
-use serde_json::json;
+use serde_json::Value;
 
-use super::{Decision, View, is_ready, replace_if_changed, set_condition, share};
+use super::{
+    Decision, View,
+    conditions::{generation, is_active, is_ready, set_condition, share},
+    controller_of,
+    events::Note,
+};
 use crate::{
-    json::{self, get, i64_at, str_at},
+    json::{self, get, i64_at, list_at, str_at},
     store::{ObjectKey, Stored, selector::LabelSelector},
 };
 
-/// Nothing is scheduled: time in tests jumps.
-pub(super) fn cron_job(key: &ObjectKey, job: &Stored) -> Decision {
-    let mut after = job.value.clone();
-    json::default(&mut after, &["status"], json!({}));
-    Decision { writes: replace_if_changed(key, job, after), wake: None }
-}
-
-/// Reports its target as it is; scales nothing.
-pub(super) fn autoscaler(view: &View<'_>, key: &ObjectKey, scaler: &Stored) -> Decision {
-    let value = &scaler.value;
-    let target = &value["spec"]["scaleTargetRef"];
-    let group = str_at(target, &["apiVersion"]).split_once('/').map_or("", |(g, _)| g);
-    let resource = view.state.registry.by_kind(group, str_at(target, &["kind"]));
-    let found = resource.and_then(|r| view.state.store.get(&r.gr, scaler.namespace(), str_at(target, &["name"])));
-    let mut after = value.clone();
-    match found {
-        Some(found) => {
-            let replicas = i64_at(&found.value, &["spec", "replicas"]).unwrap_or(1);
-            json::set(&mut after, &["status", "currentReplicas"], replicas);
-            json::set(&mut after, &["status", "desiredReplicas"], replicas);
-            set_condition(
-                &mut after,
-                "AbleToScale",
-                "True",
-                "ReadyForNewScale",
-                "recommended size matches current size",
-                view.now,
-            );
-            set_condition(
-                &mut after,
-                "ScalingActive",
-                "True",
-                "ValidMetricFound",
-                "the HPA was able to successfully calculate a replica count",
-                view.now,
-            );
-            set_condition(
-                &mut after,
-                "ScalingLimited",
-                "False",
-                "DesiredWithinRange",
-                "the desired count is within the acceptable range",
-                view.now,
-            );
+/// <https://kubernetes.io/docs/tasks/run-application/configure-pdb/>
+pub(super) fn disruption_budget(view: &View<'_>, key: &ObjectKey, budget: &Stored) -> Decision {
+    let mut decision = Decision::default();
+    let value = &budget.value;
+    if budget.is_terminating() {
+        return decision;
+    }
+    let pods: Vec<_> = match get(value, &["spec", "selector"]).map(LabelSelector::from_object) {
+        Some(selector) => view.selected("", "pods", budget.namespace(), &selector),
+        None => Vec::new(),
+    };
+    let live: Vec<_> = pods.iter().filter(|p| is_active(&p.value)).collect();
+    if pods.is_empty() && i64_at(value, &["status", "observedGeneration"]) != Some(generation(value)) {
+        decision.report(Note::normal("controllermanager", "NoPods", "No matching pods found"));
+    }
+    let (expected, desired) = match get(value, &["spec", "minAvailable"]) {
+        Some(Value::Number(n)) => (live.len() as i64, n.as_i64().unwrap_or(0)),
+        Some(min) => {
+            let expected = expected(view, &pods.iter().map(|p| &p.value).collect::<Vec<_>>());
+            (expected, share(Some(min), expected, true))
         }
         None => {
-            json::set(&mut after, &["status", "currentReplicas"], 0);
-            json::set(&mut after, &["status", "desiredReplicas"], 0);
-            set_condition(
-                &mut after,
-                "AbleToScale",
-                "False",
-                "FailedGetScale",
-                "the HPA controller was unable to get the target's current scale",
-                view.now,
-            );
+            let expected = expected(view, &pods.iter().map(|p| &p.value).collect::<Vec<_>>());
+            let may = share(get(value, &["spec", "maxUnavailable"]), expected, true);
+            (expected, (expected - may).max(0))
         }
-    }
-    // The target may come, or change, at any time.
-    let wake = Some(view.now.elapsed + std::time::Duration::from_secs(15));
-    Decision { writes: replace_if_changed(key, scaler, after), wake }
-}
-
-pub(super) fn disruption_budget(view: &View<'_>, key: &ObjectKey, budget: &Stored) -> Decision {
-    let value = &budget.value;
-    let selector = get(value, &["spec", "selector"]).map(LabelSelector::from_object);
-    let pods: Vec<_> = view
-        .objects("", "pods", budget.namespace())
-        .into_iter()
-        .filter(|p| selector.as_ref().is_some_and(|s| s.matches(&p.value)) && !p.is_terminating())
-        .collect();
-    let expected = pods.len() as i64;
-    let healthy = pods.iter().filter(|p| is_ready(&p.value)).count() as i64;
-    let desired = match get(value, &["spec", "minAvailable"]) {
-        Some(min) => share(Some(min), expected, true),
-        None => (expected - share(get(value, &["spec", "maxUnavailable"]), expected, true)).max(0),
     };
-    let allowed = (healthy - desired).max(0);
+    let healthy = live.iter().filter(|p| is_ready(&p.value)).count() as i64;
+    let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
     let mut after = value.clone();
     for (field, n) in [
-        ("observedGeneration", i64_at(value, &["metadata", "generation"]).unwrap_or(1)),
+        ("observedGeneration", generation(value)),
         ("expectedPods", expected),
         ("currentHealthy", healthy),
         ("desiredHealthy", desired),
@@ -98,16 +54,31 @@ pub(super) fn disruption_budget(view: &View<'_>, key: &ObjectKey, budget: &Store
     }
     let (status, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
     set_condition(&mut after, "DisruptionAllowed", status, reason, "", view.now);
-    Decision { writes: replace_if_changed(key, budget, after), wake: None }
+    let mut conditions = list_at(&after, &["status", "conditions"]).to_vec();
+    for condition in conditions.iter_mut().filter(|c| str_at(c, &["type"]) == "DisruptionAllowed") {
+        condition["message"] = "".into();
+        condition["observedGeneration"] = generation(value).into();
+    }
+    json::set(&mut after, &["status", "conditions"], conditions);
+    decision.status(key, budget, after);
+    decision
 }
 
-pub(super) fn node(view: &View<'_>, key: &ObjectKey, node: &Stored) -> Decision {
-    let mut after = node.value.clone();
-    let capacity = json!({"cpu": "32", "memory": "256Gi", "pods": "1000", "ephemeral-storage": "1Ti"});
-    json::set(&mut after, &["status", "capacity"], capacity.clone());
-    json::set(&mut after, &["status", "allocatable"], capacity);
-    set_condition(&mut after, "Ready", "True", "KubeletReady", "kubelet is posting ready status", view.now);
-    Decision { writes: replace_if_changed(key, node, after), wake: None }
+/// As many Pods as their controllers were asked for; a Pod of nobody counts for itself.
+fn expected(view: &View<'_>, pods: &[&Value]) -> i64 {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut sum = 0;
+    for pod in pods {
+        let Some(uid) = controller_of(pod).map(|r| str_at(r, &["uid"])) else {
+            sum += 1;
+            continue;
+        };
+        if seen.insert(uid) {
+            let owner = view.state.store.by_uid(uid).and_then(|k| view.state.store.at(k));
+            sum += owner.and_then(|o| i64_at(&o.value, &["spec", "replicas"])).unwrap_or(0);
+        }
+    }
+    sum
 }
 
 /// A local one is available; one that is served elsewhere has nobody to serve it here.
@@ -130,5 +101,7 @@ pub(super) fn api_service(view: &View<'_>, key: &ObjectKey, service: &Stored) ->
         }
     }
     let wake = served.map(|_| view.now.elapsed + std::time::Duration::from_secs(15));
-    Decision { writes: replace_if_changed(key, service, after), wake }
+    let mut decision = Decision { writes: Vec::new(), wake };
+    decision.status(key, service, after);
+    decision
 }

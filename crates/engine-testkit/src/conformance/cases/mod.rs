@@ -2,6 +2,7 @@
 
 mod accept;
 mod bodies;
+mod controllers;
 mod discovery;
 mod fields;
 mod get;
@@ -66,12 +67,23 @@ pub(super) const AREAS: &[&[Case]] = &[
     writes::validation::CASES,
     writes::crd::CASES,
     writes::custom::CASES,
+    // What controllers do.
+    controllers::deployment::CASES,
+    controllers::replicaset::CASES,
+    controllers::statefulset::CASES,
+    controllers::daemonset::CASES,
+    controllers::job::CASES,
+    controllers::pod::CASES,
+    controllers::network::CASES,
+    controllers::storage::CASES,
+    controllers::garbage::CASES,
+    controllers::objects::CASES,
 ];
 
 /// The table of an area: names of functions, each with its flags.
 macro_rules! cases {
     ($area:literal: $($name:ident $(($($flag:ident),+))?),* $(,)?) => {
-        pub(super) const CASES: &[$crate::conformance::Case] = &[$(
+        pub(in crate::conformance) const CASES: &[$crate::conformance::Case] = &[$(
             $crate::conformance::Case::new(concat!($area, "/", stringify!($name)), |lab| Box::pin($name(lab)))
                 $($(.$flag())+)?
         ),*];

@@ -56,6 +56,14 @@ impl LabelSelector {
         )
     }
 
+    /// A label that everything selected has.
+    pub(crate) fn pair(&self) -> Option<(&str, &str)> {
+        self.0.iter().find_map(|requirement| match requirement {
+            Requirement::In(key, values) if values.len() == 1 => Some((key.as_str(), values[0].as_str())),
+            _ => None,
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,0 +1,291 @@
+//! What controllers want done, and how it is done: through the same code as a client's requests.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{
+    conditions::set_condition,
+    events::{self, Note},
+};
+use crate::{
+    clock::Now,
+    json::{self, get, str_at},
+    resources::{GroupResource, Resource},
+    state::State,
+    store::{ObjectKey, Stored},
+    write::{FieldValidation, Options, Target, create as creation, delete, update},
+};
+
+/// What a controller wants done.
+#[derive(Debug)]
+pub(crate) enum Write {
+    Create(GroupResource, Value),
+    /// The object with its new metadata and spec.
+    Update(ObjectKey, Value),
+    /// The object with its new metadata, spec and status, in two writes where the kind has a subresource for it.
+    Replace(ObjectKey, Value),
+    /// The object with its new status; annotations go along.
+    Status(ObjectKey, Value),
+    Delete(ObjectKey, delete::Propagation),
+    /// A namespace with its new finalizers (of its spec) and status.
+    Finalize(ObjectKey, Value),
+    /// An object without finalizers is gone.
+    Remove(ObjectKey),
+    /// A Pod's grace period is over, though something holds it.
+    Stopped(ObjectKey),
+    /// A Pod goes to a node.
+    Bind(ObjectKey, String),
+    /// An event about the object that was looked at.
+    Report(Note),
+}
+
+/// The field manager that writes for a kind.
+fn manager_of(gr: &GroupResource) -> &'static str {
+    match (&*gr.group, &*gr.resource) {
+        ("", "pods" | "nodes") => "kubelet",
+        ("networking.k8s.io", "ingresses") => "ingress-controller",
+        ("apiextensions.k8s.io" | "apiregistration.k8s.io", _) => "kube-apiserver",
+        _ => "kube-controller-manager",
+    }
+}
+
+fn options(manager: &str, now: Now) -> Options {
+    Options {
+        dry_run: false,
+        manager: manager.to_owned(),
+        validation: FieldValidation::Ignore,
+        force: false,
+        now,
+        course: None,
+    }
+}
+
+fn target<'a>(resource: &'a Arc<Resource>, key: &'a ObjectKey, subresource: &'a str) -> Target<'a> {
+    Target { resource, version: &resource.storage_version, namespace: key.namespace(), name: key.name(), subresource }
+}
+
+/// Does what the look at an object led to.
+pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: Now) {
+    let manager = manager_of(&by.gr);
+    let mut refused = None;
+    let mut created = false;
+    // Events speak of the object as it was looked at.
+    let about = state.store.at(by).cloned();
+    for write in writes {
+        match write {
+            Write::Create(gr, object) => match create(state, &gr, object, manager, now) {
+                Ok(name) => {
+                    created = true;
+                    if let (Some(component), Some(about)) = (maker(&by.gr), &about)
+                        && &*gr.resource == "pods"
+                    {
+                        let note = Note::normal(component, "SuccessfulCreate", format!("Created pod: {name}"));
+                        events::record(state, about, note, now);
+                    }
+                }
+                Err(message) => refused = Some((gr, message)),
+            },
+            Write::Update(key, value) => one(state, &key, value, "", manager, now),
+            Write::Status(key, value) => one(state, &key, value, "status", manager, now),
+            Write::Replace(key, value) => {
+                let (Some(resource), Some(stored)) =
+                    (state.registry.of(&key.gr).cloned(), state.store.at(&key).cloned())
+                else {
+                    continue;
+                };
+                replace(state, &resource, &stored, value, manager, now);
+            }
+            Write::Delete(key, propagation) => {
+                let Some(resource) = state.registry.of(&key.gr).cloned() else {
+                    continue;
+                };
+                let how = delete::DeleteOptions { propagation, ..delete::DeleteOptions::default() };
+                // It may be gone already: that is what was wanted.
+                let _gone_already = delete::delete(state, target(&resource, &key, ""), &how, &options(manager, now));
+            }
+            Write::Finalize(key, value) => {
+                one(state, &key, value.clone(), "finalize", manager, now);
+                if let Some(stored) = state.store.at(&key).cloned() {
+                    let mut next = stored.value.clone();
+                    next["status"] = value["status"].clone();
+                    put(state, &key, &stored, next, "status", manager, now);
+                }
+            }
+            Write::Remove(key) => state.remove(&key),
+            Write::Stopped(key) => {
+                if let Some(pod) = state.store.at(&key).cloned() {
+                    let mut value = pod.value.clone();
+                    json::set(&mut value, &["metadata", "deletionGracePeriodSeconds"], 0);
+                    state.store.put(&key.gr, value);
+                }
+            }
+            Write::Bind(key, node) => bind(state, &key, &node, now),
+            // Nothing is reported as done that was refused.
+            Write::Report(_) if refused.is_some() => {}
+            Write::Report(note) => {
+                if let Some(about) = &about {
+                    events::record(state, about, note, now);
+                }
+            }
+        }
+    }
+    match refused {
+        Some((gr, message)) => refusal(state, by, about.as_deref(), &gr, message, now),
+        None if created => {
+            state.queue.refused.remove(by);
+        }
+        None => {}
+    }
+}
+
+/// Who reports that a Pod was made for an object of a kind. A StatefulSet reports in its own words.
+fn maker(gr: &GroupResource) -> Option<&'static str> {
+    match &*gr.resource {
+        "replicasets" => Some("replicaset-controller"),
+        "daemonsets" => Some("daemonset-controller"),
+        "jobs" => Some("job-controller"),
+        _ => None,
+    }
+}
+
+/// A creation that the API refused is tried again, later each time.
+fn refusal(state: &mut State, by: &ObjectKey, about: Option<&Stored>, gr: &GroupResource, message: String, now: Now) {
+    tracing::debug!(%gr, message, "a simulated controller could not create an object");
+    let entry = state.queue.refused.entry(by.clone()).or_insert((0, String::new()));
+    *entry = (entry.0 + 1, message.clone());
+    let again = Duration::from_millis(5).saturating_mul(1 << entry.0.min(17)).min(Duration::from_secs(1000));
+    state.queue.add(by.clone(), now.elapsed + again);
+    if let (Some(component), Some(about)) = (maker(&by.gr), about) {
+        events::record(
+            state,
+            about,
+            Note::warning(component, "FailedCreate", format!("Error creating: {message}")),
+            now,
+        );
+    }
+}
+
+/// Creates an object, with its status. The answer is its name.
+pub(super) fn create(
+    state: &mut State,
+    gr: &GroupResource,
+    mut object: Value,
+    manager: &str,
+    now: Now,
+) -> Result<String, String> {
+    let Some(resource) = state.registry.of(gr).cloned() else {
+        return Ok(String::new());
+    };
+    let version = resource.storage_version.clone();
+    object["apiVersion"] = resource.api_version(&version).into();
+    object["kind"] = resource.kind.as_str().into();
+    let namespace = str_at(&object, &["metadata", "namespace"]).to_owned();
+    let target = Target { resource: &resource, version: &version, namespace: &namespace, name: "", subresource: "" };
+    let status = object.get("status").cloned();
+    let answer = creation::create(state, target, object, &options(manager, now), None).map_err(|e| e.message)?;
+    if let Some(status) = status
+        && let crate::write::Outcome::Stored(stored) = &answer.outcome
+    {
+        let mut value = stored.value.clone();
+        value["status"] = status;
+        let key = ObjectKey::new(gr, stored.namespace(), stored.name());
+        put(state, &key, stored, value, "status", manager, now);
+    }
+    Ok(str_at(answer.outcome.value(), &["metadata", "name"]).to_owned())
+}
+
+fn one(state: &mut State, key: &ObjectKey, value: Value, subresource: &str, manager: &str, now: Now) {
+    if let Some(stored) = state.store.at(key).cloned() {
+        put(state, key, &stored, value, subresource, manager, now);
+    }
+}
+
+/// Writes one (sub)resource of an object.
+pub(super) fn put(
+    state: &mut State,
+    key: &ObjectKey,
+    before: &Arc<Stored>,
+    after: Value,
+    subresource: &str,
+    manager: &str,
+    now: Now,
+) {
+    let Some(resource) = state.registry.of(&key.gr).cloned() else {
+        return;
+    };
+    if let Err(e) =
+        update::finish(state, target(&resource, key, subresource), before, after, &options(manager, now), None)
+    {
+        tracing::debug!(gr = %key.gr, name = key.name(), message = %e.message, "a simulated controller could not write");
+    }
+}
+
+/// Writes an object's metadata and spec, and its status, as two writers with two entries of ownership would.
+pub(crate) fn replace(
+    state: &mut State,
+    resource: &Arc<Resource>,
+    stored: &Arc<Stored>,
+    value: Value,
+    manager: &str,
+    now: Now,
+) {
+    let key = ObjectKey::new(&resource.gr, stored.namespace(), stored.name());
+    let status = value.get("status").cloned();
+    // Annotations go along with the status, as the deployment controller writes its revision.
+    let rest = |v: &Value| {
+        let mut v = v.clone();
+        json::remove(&mut v, &["status"]);
+        if !resource.is_custom() {
+            json::remove(&mut v, &["metadata", "annotations"]);
+        }
+        v
+    };
+    let mut current = stored.clone();
+    let status_differs = resource.status && value.get("status") != stored.value.get("status");
+    if !status_differs || rest(&value) != rest(&stored.value) {
+        put(state, &key, stored, value.clone(), "", manager, now);
+        match state.store.at(&key) {
+            Some(next) => current = next.clone(),
+            None => return,
+        }
+    }
+    if !resource.status {
+        return;
+    }
+    let mut next = current.value.clone();
+    if let Some(annotations) = get(&value, &["metadata", "annotations"]) {
+        json::set(&mut next, &["metadata", "annotations"], annotations.clone());
+    }
+    match status {
+        Some(status) => next["status"] = status,
+        None => {
+            json::remove(&mut next, &["status"]);
+        }
+    }
+    put(state, &key, &current, next, "status", manager, now);
+}
+
+/// The scheduler's binding: one write, which no manager owns.
+fn bind(state: &mut State, key: &ObjectKey, node: &str, now: Now) {
+    let Some(pod) = state.store.at(key).cloned() else {
+        return;
+    };
+    let mut value = pod.value.clone();
+    json::set(&mut value, &["spec", "nodeName"], node);
+    set_condition(&mut value, "PodScheduled", "True", "", "", now);
+    let mut conditions = json::list_at(&value, &["status", "conditions"]).to_vec();
+    for condition in &mut conditions {
+        if str_at(condition, &["type"]) == "PodScheduled" {
+            *condition = json!({
+                "type": "PodScheduled", "status": "True", "lastProbeTime": null,
+                "lastTransitionTime": condition["lastTransitionTime"],
+            });
+        }
+    }
+    json::set(&mut value, &["status", "conditions"], conditions);
+    state.queue.created.insert(pod.uid().to_owned(), now.elapsed);
+    state.store.put(&key.gr, value);
+    let message = format!("Successfully assigned {}/{} to {node}", key.namespace(), key.name());
+    events::record(state, &pod, Note::normal("default-scheduler", "Scheduled", message).doing("Binding"), now);
+}
