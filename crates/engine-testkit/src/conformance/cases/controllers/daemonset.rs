@@ -26,7 +26,10 @@ fn complete(d: &Value) -> bool {
 }
 
 async fn started(lab: &Lab, spec: Value) -> Result<Value, Failure> {
-    lab.start(APPS, "daemonsets", workload("DaemonSet", "agent", spec)).await?;
+    // Not on the nodes that other cases make, which have no room.
+    let mut object = workload("DaemonSet", "agent", spec);
+    object["spec"]["template"]["spec"]["nodeSelector"] = json!({"kubernetes.io/os": "linux"});
+    lab.start(APPS, "daemonsets", object).await?;
     lab.until(APPS, "daemonsets/agent", "a set that is complete", complete).await
 }
 
