@@ -2,6 +2,11 @@
 
 use serde_json::{Map, Value};
 
+/// How deep objects may be. Values are copied, compared, written and dropped by functions that call themselves, on stacks
+/// of 2 MiB that others choose; and clients that read with `serde_json` stop at 128, of which the managed fields of an
+/// object and the list around it need a few.
+pub(crate) const MAX_DEPTH: usize = 100;
+
 pub(crate) fn str_at<'a>(value: &'a Value, path: &[&str]) -> &'a str {
     get(value, path).and_then(Value::as_str).unwrap_or_default()
 }
@@ -85,11 +90,46 @@ pub(crate) fn strip_nulls(value: &mut Value) {
     }
 }
 
+/// How many maps and lists are in each other.
+pub(crate) fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// Whether the value nests deeper than `limit`.
 pub(crate) fn deeper_than(value: &Value, limit: usize) -> bool {
     match value {
         Value::Object(map) => limit == 0 || map.values().any(|v| deeper_than(v, limit - 1)),
         Value::Array(list) => limit == 0 || list.iter().any(|v| deeper_than(v, limit - 1)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+    use super::*;
+
+    /// With all that an answer may have around an object, on a small part of the stack that a thread has.
+    #[test]
+    fn values_as_deep_as_may_be_need_little_stack() {
+        let walk = || {
+            let mut value = Value::Null;
+            for i in 0..2 * MAX_DEPTH {
+                value = if i % 2 == 0 { serde_json::json!([value]) } else { serde_json::json!({"a": value}) };
+            }
+            let mut copy = value.clone();
+            assert_eq!(copy, value);
+            assert_eq!(depth(&copy), 2 * MAX_DEPTH);
+            assert!(deeper_than(&copy, MAX_DEPTH) && !deeper_than(&copy, 2 * MAX_DEPTH));
+            strip_nulls(&mut copy);
+            json_patch::merge(&mut copy, &value);
+            assert_eq!(serde_json::to_vec(&copy).unwrap().len(), copy.to_string().len());
+        };
+        std::thread::Builder::new().stack_size(512 * 1024).spawn(walk).unwrap().join().unwrap();
     }
 }

@@ -11,8 +11,17 @@ const MAX_DEPTH: usize = 10_000;
 pub(crate) struct Checked {
     /// Paths of keys that stand twice in one object, in their order.
     pub(crate) duplicates: Vec<String>,
-    /// The text with `null` for everything deeper than the limit, when there is something.
-    pub(crate) cut: Option<Vec<u8>>,
+    /// What is left without everything that is deeper than the limit, when there is something.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// A text that is less than what was sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// With `null` for what was too deep.
+    pub(crate) text: Vec<u8>,
+    /// What to say to whoever would lose something by it.
+    pub(crate) complaint: String,
 }
 
 enum Open {
@@ -50,7 +59,7 @@ pub(crate) fn check(text: &[u8], keep: usize) -> Result<Checked, String> {
             return match text.get(at) {
                 None => {
                     if let Some(cut) = &mut checked.cut {
-                        cut.extend_from_slice(&text[copied..]);
+                        cut.text.extend_from_slice(&text[copied..]);
                     }
                     Ok(checked)
                 }
@@ -102,7 +111,7 @@ pub(crate) fn check(text: &[u8], keep: usize) -> Result<Checked, String> {
             Next::Value | Next::FirstValueOrEnd => {
                 if matches!(byte, b'{' | b'[') {
                     if open.len() >= MAX_DEPTH {
-                        return Err(invalid(text, at, "exceeded max depth"));
+                        return Err(too_deep(text, at));
                     }
                     if open.len() == keep && cut_from.is_none() {
                         cut_from = Some(at);
@@ -129,9 +138,9 @@ pub(crate) fn check(text: &[u8], keep: usize) -> Result<Checked, String> {
         if open.len() == keep
             && let Some(from) = cut_from.take()
         {
-            let cut = checked.cut.get_or_insert_default();
-            cut.extend_from_slice(&text[copied..from]);
-            cut.extend_from_slice(b"null");
+            let cut = checked.cut.get_or_insert_with(|| Cut { text: Vec::new(), complaint: too_deep(text, from) });
+            cut.text.extend_from_slice(&text[copied..from]);
+            cut.text.extend_from_slice(b"null");
             copied = at;
         }
     }
@@ -181,6 +190,10 @@ fn invalid(text: &[u8], at: usize, context: &str) -> String {
         other => format!("'{}'", char::from(other)),
     };
     format!("invalid character {shown} {context}")
+}
+
+fn too_deep(text: &[u8], at: usize) -> String {
+    invalid(text, at, "exceeded max depth")
 }
 
 fn string(text: &[u8], at: &mut usize) -> Result<(), String> {
@@ -310,7 +323,8 @@ mod tests {
     fn what_is_too_deep_is_cut_or_refused() {
         let deep = format!("{{\"a\":{}{}, \"b\": 1}}", "[".repeat(9_000), "]".repeat(9_000));
         let cut = check(deep.as_bytes(), 3).unwrap().cut.unwrap();
-        assert_eq!(String::from_utf8(cut).unwrap(), "{\"a\":[[null]], \"b\": 1}");
+        assert_eq!(String::from_utf8(cut.text).unwrap(), "{\"a\":[[null]], \"b\": 1}");
+        assert_eq!(cut.complaint, "invalid character '[' exceeded max depth");
         let deeper = "[".repeat(20_000);
         assert_eq!(check(deeper.as_bytes(), 3).unwrap_err(), "invalid character '[' exceeded max depth");
         assert_eq!(check(b"[[[1]]]", 3).unwrap(), Checked::default());

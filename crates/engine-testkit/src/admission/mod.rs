@@ -15,7 +15,7 @@ pub(crate) use prepare::prepare;
 pub(crate) use validate::{validate_create, validate_update};
 
 use crate::{
-    crd,
+    crd, json,
     resources::Resource,
     status::ApiError,
     write::{FieldValidation, Target},
@@ -27,6 +27,22 @@ pub(crate) fn omit_empty(resource: &Resource, body: &mut Value) {
     if !resource.is_custom() {
         typed::drop_empty(body, &resource.schema(&resource.storage_version));
     }
+}
+
+/// Whether what is as deep as this in an object may be more than a field that the kind does not have, and so would be
+/// missed.
+pub(crate) fn may_be_known(resource: &Resource, version: &str, body: &Value, depth: usize) -> bool {
+    if resource.is_custom() {
+        return true;
+    }
+    let schema = resource.schema(version);
+    // Wrong types are somebody else's to name.
+    if typed::mismatch(body, &schema).is_some() {
+        return false;
+    }
+    let mut known = body.clone();
+    typed::drop_unknown(&mut known, &schema, "", &mut Vec::new());
+    json::depth(&known) >= depth
 }
 
 /// Drops fields that the kind does not have; refuses them when strict, else returns warnings.

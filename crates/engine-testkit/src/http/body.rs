@@ -3,16 +3,33 @@
 use serde_json::Value;
 
 use super::Call;
-use crate::{cluster::Inner, json, json_text, resources::Resource, status::ApiError};
-
-/// Nothing that a kind has is nested as deep, so what is deeper can only be dropped.
-const MAX_DEPTH: usize = 100;
+use crate::{
+    admission,
+    cluster::Inner,
+    json::{self, MAX_DEPTH},
+    json_text,
+    resources::Resource,
+    status::ApiError,
+};
 
 /// A body that was read.
 pub(super) struct Decoded {
     pub(super) value: Value,
     /// What a client should know about how it was read.
     pub(super) warnings: Vec<String>,
+    /// Why it is not whole: something in it was too deep.
+    cut: Option<String>,
+}
+
+impl Decoded {
+    /// The value, if it is all that was sent.
+    fn whole(self) -> Result<Value, String> {
+        self.cut.map_or(Ok(self.value), |complaint| Err(unreadable(&complaint)))
+    }
+}
+
+fn unreadable(why: &str) -> String {
+    format!("couldn't get version/kind; json parse error: {why}")
 }
 
 const UNKNOWN_FORMAT: &str = "the body of the request was in an unknown format - accepted media types include: ";
@@ -30,6 +47,11 @@ pub(super) fn object(inner: &Inner, resource: &Resource, version: &str, call: &C
         ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})"))
     };
     let mut decoded = read(call).map_err(unrecognized)?;
+    if let Some(complaint) = &decoded.cut
+        && admission::may_be_known(resource, version, &decoded.value, MAX_DEPTH)
+    {
+        return Err(unrecognized(unreadable(complaint)));
+    }
     if decoded.value.is_null() {
         decoded.value = Value::Object(serde_json::Map::new());
     }
@@ -111,8 +133,7 @@ pub(super) fn other(call: &Call) -> Result<Decoded, ApiError> {
 
 /// A patch, which is of no kind.
 pub(super) fn patch(call: &Call) -> Result<Value, ApiError> {
-    let read = read(call).map_err(ApiError::bad_request)?;
-    Ok(read.value)
+    read(call).and_then(Decoded::whole).map_err(ApiError::bad_request)
 }
 
 /// The options of a delete; nothing, when there is no body.
@@ -139,12 +160,11 @@ fn read(call: &Call) -> Result<Decoded, String> {
 }
 
 fn read_json(body: &[u8]) -> Result<Decoded, String> {
-    let checked =
-        json_text::check(body, MAX_DEPTH).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
-    let text = String::from_utf8_lossy(checked.cut.as_deref().unwrap_or(body));
-    let value = serde_json::from_str(&text).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
+    let checked = json_text::check(body, MAX_DEPTH).map_err(|e| unreadable(&e))?;
+    let text = String::from_utf8_lossy(checked.cut.as_ref().map_or(body, |cut| &cut.text));
+    let value = serde_json::from_str(&text).map_err(|e| unreadable(&e.to_string()))?;
     let warnings = checked.duplicates.iter().map(|path| format!("duplicate field {path:?}")).collect();
-    Ok(Decoded { value, warnings })
+    Ok(Decoded { value, warnings, cut: checked.cut.map(|cut| cut.complaint) })
 }
 
 fn read_yaml(body: &[u8]) -> Result<Decoded, String> {
@@ -165,7 +185,7 @@ fn read_yaml(body: &[u8]) -> Result<Decoded, String> {
     if json::deeper_than(&value, MAX_DEPTH) {
         return Err("yaml: nested too deeply".to_owned());
     }
-    Ok(Decoded { value, warnings })
+    Ok(Decoded { value, warnings, cut: None })
 }
 
 /// A warning about a key that stands twice, from the parser's complaint about it.

@@ -63,15 +63,7 @@ pub(crate) fn patch(
             if operations.0.len() > 10_000 {
                 return Err(ApiError::bad_request("The allowed maximum operations in a JSON patch is 10000"));
             }
-            json_patch::patch(&mut after, &operations).map_err(|_| {
-                let mut e = ApiError::new(
-                    http::StatusCode::UNPROCESSABLE_ENTITY,
-                    "Invalid",
-                    "the server rejected our request due to an error in our request",
-                );
-                e.details = Some(serde_json::json!({}));
-                e
-            })?;
+            operate(&mut after, &operations)?;
         }
         Kind::Merge => {
             if !body.is_object() {
@@ -103,6 +95,56 @@ pub(crate) fn patch(
     }
     update::finish(state, target, &before, after, options, None)
 }
+
+/// Applies the operations of a JSON patch.
+///
+/// One after the other, since each may put what is there into itself: some twenty copies make an object of a million
+/// levels, or of a gigabyte.
+pub(super) fn operate(object: &mut Value, operations: &json_patch::Patch) -> Result<(), ApiError> {
+    use json_patch::PatchOperation as Op;
+    let mut copied = 0;
+    for operation in &operations.0 {
+        let (path, moved) = match operation {
+            Op::Add(op) => (&op.path, Some(&op.value)),
+            Op::Replace(op) => (&op.path, Some(&op.value)),
+            Op::Copy(op) => {
+                let value = object.pointer(op.from.as_str());
+                copied += value.map_or(0, |v| v.to_string().len());
+                if copied > MAX_COPIED {
+                    return Err(ApiError::new(
+                        http::StatusCode::PAYLOAD_TOO_LARGE,
+                        "RequestEntityTooLarge",
+                        format!(
+                            "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding \
+                             the limit {MAX_COPIED}"
+                        ),
+                    ));
+                }
+                (&op.path, value)
+            }
+            Op::Move(op) => (&op.path, object.pointer(op.from.as_str())),
+            Op::Remove(op) => (&op.path, None),
+            Op::Test(op) => (&op.path, None),
+        };
+        let around = path.as_str().matches('/').count();
+        if moved.is_some_and(|value| around + json::depth(value) > json::MAX_DEPTH) {
+            return Err(ApiError::bad_request("the patched object exceeded max depth"));
+        }
+        json_patch::patch(object, std::slice::from_ref(operation)).map_err(|_| {
+            let mut e = ApiError::new(
+                http::StatusCode::UNPROCESSABLE_ENTITY,
+                "Invalid",
+                "the server rejected our request due to an error in our request",
+            );
+            e.details = Some(serde_json::json!({}));
+            e
+        })?;
+    }
+    Ok(())
+}
+
+/// How many bytes the copies of one JSON patch may add up to.
+const MAX_COPIED: usize = 3 * 1024 * 1024;
 
 /// Server-side apply.
 fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Options) -> Result<Answer, ApiError> {

@@ -77,7 +77,7 @@ pub(crate) fn write(
         Some(patch::Kind::Json) => {
             let operations: json_patch::Patch = serde_json::from_value(body)
                 .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
-            json_patch::patch(&mut scale, &operations).map_err(|e| ApiError::bad_request(e.to_string()))?;
+            patch::operate(&mut scale, &operations)?;
         }
         Some(patch::Kind::Apply) => {
             let force = if options.force { Force::Yes } else { Force::No };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{cases, gadget, lease_object, leases, leases_named, serve_gadgets};
+use super::{cases, gadget, group_of, lease_object, leases, leases_named, serve_gadgets};
 use crate::conformance::{Failure, Lab, Outcome, Patch, Reply};
 
 cases!("bodies":
@@ -41,6 +41,10 @@ cases!("bodies":
     custom_kinds_refuse_broken_json,
     nothing_deeper_than_ten_thousand_is_read,
     what_is_deep_and_unknown_is_dropped,
+    what_is_deep_and_known_is_whole_or_refused,
+    ninety_levels_are_kept,
+    a_deep_patch_is_whole_or_refused,
+    copies_in_each_other_do_no_harm,
     deep_yaml_does_no_harm,
     a_body_of_more_than_three_megabytes_is_refused,
     a_config_map_of_more_than_a_megabyte_is_refused,
@@ -370,6 +374,83 @@ async fn nothing_deeper_than_ten_thousand_is_read(lab: &Lab) -> Outcome {
 async fn what_is_deep_and_unknown_is_dropped(lab: &Lab) -> Outcome {
     let reply = post(lab, JSON, deep(9_000)).await?.expect(201)?.expect_at("/metadata/name", "a")?;
     reply.expect_at("/x", Value::Null)?;
+    Ok(())
+}
+
+/// No server may store less than what was sent and say that all is well.
+async fn whole_or_refused(lab: &Lab, reply: &Reply, path: &str, depth: usize) -> Outcome {
+    match reply.status() {
+        400 => reply.ensure(reply.text().contains("exceeded max depth"), "the reason"),
+        200 | 201 => {
+            let read = lab.get(path).await?.expect(200)?;
+            let sent = nested("[", "]", depth);
+            read.ensure(read.text().contains(&sent), format!("{depth} lists in each other"))
+        }
+        _ => reply.ensure(false, "200, 201 or 400"),
+    }
+}
+
+async fn what_is_deep_and_known_is_whole_or_refused(lab: &Lab) -> Outcome {
+    let gadgets = serve_gadgets(lab, json!({})).await?;
+    let group = group_of(lab);
+    let revisions = lab.path("apps/v1", "controllerrevisions");
+    for depth in [50, 96, 99, 100, 101, 150, 2_000, 9_000] {
+        let (name, value) = (format!("a{depth}"), nested("[", "]", depth));
+        let head = format!("{{\"apiVersion\":\"{group}/v1\",\"kind\":\"Gadget\",\"metadata\":{{\"name\":\"{name}\"}}");
+        let body = format!("{head},\"spec\":{{\"x\":{value}}}}}");
+        let reply = lab.request("POST", &gadgets).body(JSON, body).send().await?;
+        whole_or_refused(lab, &reply, &format!("{gadgets}/{name}"), depth).await?;
+        let body = format!("{{\"metadata\":{{\"name\":\"{name}\"}},\"revision\":1,\"data\":{{\"x\":{value}}}}}");
+        let reply = lab.request("POST", &revisions).body(JSON, body).send().await?;
+        whole_or_refused(lab, &reply, &format!("{revisions}/{name}"), depth).await?;
+    }
+    Ok(())
+}
+
+async fn ninety_levels_are_kept(lab: &Lab) -> Outcome {
+    let gadgets = serve_gadgets(lab, json!({})).await?;
+    let (mut maps, mut lists) = (json!(1), json!([]));
+    for _ in 0..87 {
+        (maps, lists) = (json!({"a": maps}), json!([lists]));
+    }
+    let spec = json!({"maps": maps, "lists": lists});
+    lab.create(&gadgets, gadget(lab, "a", spec.clone())).await?.expect_at("/spec", spec.clone())?;
+    lab.read(&gadgets).await?.expect_at("/items/0/spec", spec)?;
+    Ok(())
+}
+
+async fn a_deep_patch_is_whole_or_refused(lab: &Lab) -> Outcome {
+    let gadgets = serve_gadgets(lab, json!({})).await?;
+    lab.create(&gadgets, gadget(lab, "a", json!({}))).await?;
+    let path = format!("{gadgets}/a");
+    for depth in [90, 99, 100, 3_000] {
+        let value = nested("[", "]", depth);
+        let merge = format!("{{\"spec\":{{\"x\":{value}}}}}");
+        let reply = lab.request("PATCH", &path).body(Patch::Merge.media_type(), merge).send().await?;
+        whole_or_refused(lab, &reply, &path, depth).await?;
+        let add = format!("[{{\"op\":\"add\",\"path\":\"/spec/y\",\"value\":{value}}}]");
+        let reply = lab.request("PATCH", &path).body(Patch::Json.media_type(), add).send().await?;
+        whole_or_refused(lab, &reply, &path, depth).await?;
+    }
+    Ok(())
+}
+
+async fn copies_in_each_other_do_no_harm(lab: &Lab) -> Outcome {
+    let gadgets = serve_gadgets(lab, json!({})).await?;
+    lab.create(&gadgets, gadget(lab, "a", json!({"a": {}}))).await?;
+    let path = format!("{gadgets}/a");
+    // Each copies all that is there into its own depth.
+    let ends = (0..24).scan(1_usize, |depth, _| Some(std::mem::replace(depth, (*depth * 2).min(2_000))));
+    let copies =
+        ends.map(|n| json!({"op": "copy", "from": "/spec/a", "path": format!("/spec{}", "/a".repeat(n) + "/a")}));
+    let copies = Value::Array(copies.collect());
+    let reply = lab.patch(&path, Patch::Json, &copies).await?;
+    reply.ensure((400..500).contains(&reply.status()), "a refusal")?;
+    // Wide instead of deep.
+    let copies = (0..40).map(|n| json!({"op": "copy", "from": "/spec", "path": format!("/spec/w{n}")}));
+    let reply = lab.patch(&path, Patch::Json, &Value::Array(copies.collect())).await?;
+    reply.ensure((400..500).contains(&reply.status()), "a refusal")?;
+    lab.read(&path).await?.expect_at("/spec", json!({"a": {}}))?;
     Ok(())
 }
 
