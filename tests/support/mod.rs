@@ -116,7 +116,8 @@ impl Picture {
         for object in cluster.dump() {
             let metadata = &object["metadata"];
             // A Deployment's annotations are its ReplicaSets', too: what a controller made is not the application's.
-            let made = metadata["ownerReferences"].as_array().is_some_and(|all| all.iter().any(|o| o["controller"] == true));
+            let made =
+                metadata["ownerReferences"].as_array().is_some_and(|all| all.iter().any(|o| o["controller"] == true));
             if made || metadata["annotations"]["gitops-engine.dev/application"].is_null() {
                 continue;
             }

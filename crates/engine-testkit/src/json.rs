@@ -99,6 +99,21 @@ pub(crate) fn depth(value: &Value) -> usize {
     }
 }
 
+/// Writes numbers without a fraction as integers, as they come out of a server that reads `2.0`.
+pub(crate) fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(n) if n.is_f64() => {
+            // Below 2^53 every whole number is exact.
+            if let Some(whole) = n.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0) {
+                *value = Value::from(whole as i64);
+            }
+        }
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        Value::Array(list) => list.iter_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
 /// Whether the value nests deeper than `limit`.
 pub(crate) fn deeper_than(value: &Value, limit: usize) -> bool {
     match value {

@@ -118,9 +118,9 @@ impl State {
     }
 
     /// Takes an object away for good.
-    pub(crate) fn remove(&mut self, at: &ObjectKey) {
-        if let Some(last) = self.store.remove(at) {
-            self.registry_follows(&at.gr, Some(&last.value), None);
-        }
+    pub(crate) fn remove(&mut self, at: &ObjectKey) -> Option<Arc<Stored>> {
+        let last = self.store.remove(at)?;
+        self.registry_follows(&at.gr, Some(&last.value), None);
+        Some(last)
     }
 }

@@ -196,7 +196,14 @@ impl ApiError {
 
     /// `about.resource` is the kind here, as in a real answer.
     pub(crate) fn invalid(about: About<'_>, causes: &[Cause]) -> Self {
-        let text: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let mut text: Vec<String> = Vec::with_capacity(causes.len());
+        for cause in causes {
+            let line = format!("{}: {}", cause.field, cause.message);
+            // The causes of one thing that two rules found are all listed, but told once.
+            if !text.contains(&line) {
+                text.push(line);
+            }
+        }
         let text = match text.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),

@@ -123,12 +123,44 @@ fn same_but_causes(real: &Answer, ours: &Answer) -> bool {
 
 /// Go lists what it finds in a map in any order: the same parts of a message in another order are the same message.
 fn same_words(a: &Value, b: &Value) -> bool {
-    let words = |v: &Value| {
-        let mut words: Vec<String> = text(v).split([',', '[', ']', ' ', '\n', '(', ')']).map(str::to_owned).collect();
+    let sorted = |v: &Value| {
+        let mut words = words(v);
         words.sort_unstable();
+        words.dedup();
         words
     };
-    words(a) == words(b)
+    sorted(a) == sorted(b)
+}
+
+/// The words of a message, without what is printed from the server's own Go structs: the value of an object, and the
+/// difference of two of them.
+fn words(message: &Value) -> Vec<String> {
+    let mut message = text(message).to_owned();
+    if let Some(start) = message.find("\n@@ ") {
+        message.truncate(start);
+    }
+    let mut from = 0;
+    while let Some(at) = message[from..].find("Invalid value: {") {
+        let start = from + at + "Invalid value: ".len();
+        let end = closing(&message[start..]).map_or(message.len(), |n| start + n + 1);
+        message.replace_range(start..end, "OBJECT");
+        from = start;
+    }
+    let splits = [',', '[', ']', '{', '}', ' ', '\n', '(', ')'];
+    message.split(splits).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+}
+
+/// Where the brace closes that the text begins with.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0;
+    text.char_indices().find_map(|(at, c)| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at)
+    })
 }
 
 /// Code, reason and causes of an error. A success has only a code.
@@ -146,9 +178,11 @@ impl Summary {
             let _infallible = write!(head, " {}", text(&answer.body["reason"]));
             for cause in answer.body["details"]["causes"].as_array().into_iter().flatten() {
                 let (reason, field) = (text(&cause["reason"]), text(&cause["field"]));
-                causes.push(format!("{reason} {field}: {}", text(&cause["message"])));
+                causes.push(format!("{reason} {field}: {}", words(&cause["message"]).join(" ")));
             }
             causes.sort();
+            // What two rules found about one thing counts once.
+            causes.dedup();
         }
         Self { head, causes }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{pod, typed};
+use super::pod;
 use crate::{
     crd,
     json::{self, default as fill, get, list_at, str_at},
@@ -25,7 +25,12 @@ pub(crate) fn default(resource: &Resource, object: &mut Value, before: Option<&V
         }
         return;
     }
-    typed::embed(object, &resource.schema(&resource.storage_version));
+    super::encode(resource, object);
+    fill_kind(resource, object, before);
+    super::encode(resource, object);
+}
+
+fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("apps", "deployments") => {
             workload(object);
@@ -41,17 +46,14 @@ pub(crate) fn default(resource: &Resource, object: &mut Value, before: Option<&V
         ("apps", "statefulsets") => {
             workload(object);
             fill(object, &["spec", "podManagementPolicy"], "OrderedReady");
-            fill(object, &["spec", "serviceName"], "");
             fill(object, &["spec", "revisionHistoryLimit"], 10);
             fill(object, &["spec", "updateStrategy", "type"], "RollingUpdate");
             if str_at(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate" {
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "partition"], 0);
             }
-            fill(
-                object,
-                &["spec", "persistentVolumeClaimRetentionPolicy"],
-                json!({"whenDeleted": "Retain", "whenScaled": "Retain"}),
-            );
+            for when in ["whenDeleted", "whenScaled"] {
+                fill(object, &["spec", "persistentVolumeClaimRetentionPolicy", when], "Retain");
+            }
             let claims = object["spec"].get_mut("volumeClaimTemplates").and_then(Value::as_array_mut);
             for claim in claims.into_iter().flatten() {
                 fill(claim, &["apiVersion"], "v1");
@@ -70,7 +72,10 @@ pub(crate) fn default(resource: &Resource, object: &mut Value, before: Option<&V
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxSurge"], 0);
             }
         }
-        ("batch", "jobs") => job(object),
+        ("batch", "jobs") => {
+            job(object);
+            same_labels(object);
+        }
         ("batch", "cronjobs") => {
             fill(object, &["spec", "concurrencyPolicy"], "Allow");
             fill(object, &["spec", "suspend"], false);
@@ -81,6 +86,7 @@ pub(crate) fn default(resource: &Resource, object: &mut Value, before: Option<&V
         ("", "pods") => {
             if let Some(spec) = object.get_mut("spec") {
                 pod::default(spec);
+                pod::default_requests(spec);
                 fill(spec, &["enableServiceLinks"], true);
             }
         }
@@ -105,6 +111,19 @@ pub(crate) fn default(resource: &Resource, object: &mut Value, before: Option<&V
         }
         ("", "persistentvolumeclaims") => {
             fill(object, &["spec", "volumeMode"], "Filesystem");
+        }
+        ("", "endpoints") => {
+            for subset in object.get_mut("subsets").and_then(Value::as_array_mut).into_iter().flatten() {
+                for port in subset.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+                    fill(port, &["protocol"], "TCP");
+                }
+            }
+        }
+        ("discovery.k8s.io", "endpointslices") => {
+            for port in object.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+                fill(port, &["name"], "");
+                fill(port, &["protocol"], "TCP");
+            }
         }
         ("", "persistentvolumes") => {
             fill(object, &["spec", "persistentVolumeReclaimPolicy"], "Retain");
@@ -202,6 +221,13 @@ fn count_templates(object: &mut Value, before: Option<&Value>) {
     json::set(object, &["metadata", "annotations", KEY], count.to_string());
 }
 
+/// An object without labels has those of its template.
+fn same_labels(object: &mut Value) {
+    if let Some(labels) = get(object, &["spec", "template", "metadata", "labels"]).cloned() {
+        fill(object, &["metadata", "labels"], labels);
+    }
+}
+
 fn job(object: &mut Value) {
     template(object, &["spec", "template"]);
     if get(object, &["spec", "completions"]).is_none() && get(object, &["spec", "parallelism"]).is_none() {
@@ -233,8 +259,10 @@ fn service(object: &mut Value) {
     }
     for port in object["spec"].get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         fill(port, &["protocol"], "TCP");
-        if let Some(number) = get(port, &["port"]).cloned() {
-            fill(port, &["targetPort"], number);
+        if let Some(number) = get(port, &["port"]).cloned()
+            && get(port, &["targetPort"]).is_none_or(|v| *v == 0 || *v == "")
+        {
+            json::set(port, &["targetPort"], number);
         }
     }
 }
@@ -243,7 +271,9 @@ fn rbac(kind: &str, object: &mut Value) {
     if !kind.ends_with("bindings") {
         return;
     }
-    fill(object, &["roleRef", "apiGroup"], "rbac.authorization.k8s.io");
+    if str_at(object, &["roleRef", "apiGroup"]).is_empty() {
+        json::set(object, &["roleRef", "apiGroup"], "rbac.authorization.k8s.io");
+    }
     for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         if matches!(str_at(subject, &["kind"]), "User" | "Group") {
             fill(subject, &["apiGroup"], "rbac.authorization.k8s.io");

@@ -47,13 +47,17 @@ pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: 
         }
         ("storage.k8s.io", "storageclasses") => {
             for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-                if get(before, &[field]) != get(after, &[field]) {
-                    causes.push(Cause::forbidden(field, &format!("updates to {field} are forbidden.")));
-                }
+                fixed(&[field]);
             }
         }
-        ("scheduling.k8s.io", "priorityclasses") if get(before, &["value"]) != get(after, &["value"]) => {
-            causes.push(Cause::forbidden("value", "may not be changed in an update."));
+        ("scheduling.k8s.io", "priorityclasses") => {
+            if get(before, &["value"]) != get(after, &["value"]) {
+                causes.push(Cause::forbidden("value", "may not be changed in an update."));
+            }
+            let policy = |v: &Value| get(v, &["preemptionPolicy"]).cloned().unwrap_or_default();
+            if policy(before) != policy(after) {
+                causes.push(Cause::invalid("preemptionPolicy", &policy(after), IMMUTABLE));
+            }
         }
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
             fixed(&["spec", "group"]);

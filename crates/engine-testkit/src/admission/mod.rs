@@ -1,31 +1,38 @@
 //! What happens to an object between the request and the store: unknown fields, defaults, validation.
 
 mod default;
+mod go;
 mod immutable;
+mod meta;
 pub(crate) mod names;
 mod pod;
 mod prepare;
-mod typed;
+mod quantity;
+mod rules;
 mod validate;
+mod warn;
 
 use serde_json::Value;
 
 pub(crate) use default::default;
 pub(crate) use prepare::prepare;
 pub(crate) use validate::{validate_create, validate_update};
+pub(crate) use warn::warnings;
 
 use crate::{
     crd, json,
     resources::Resource,
-    status::ApiError,
-    write::{FieldValidation, Target},
+    status::{About, ApiError, Cause},
+    write::{FieldValidation, Options, Target},
 };
 
-/// Drops what encoding the object's Go type would not write. An applied configuration is read before that: an empty map
-/// in it is owned.
-pub(crate) fn omit_empty(resource: &Resource, body: &mut Value) {
-    if !resource.is_custom() {
-        typed::drop_empty(body, &resource.schema(&resource.storage_version));
+/// Writes the object as its Go type is written. An applied configuration is read before that: an empty map in it is
+/// owned.
+pub(crate) fn encode(resource: &Resource, body: &mut Value) {
+    if let Some(of) = go::Struct::of_kind(&resource.api_version(&resource.storage_version), &resource.kind)
+        && !resource.is_custom()
+    {
+        go::encode(body, of);
     }
 }
 
@@ -35,52 +42,104 @@ pub(crate) fn may_be_known(resource: &Resource, version: &str, body: &Value, dep
     if resource.is_custom() {
         return true;
     }
-    let schema = resource.schema(version);
+    let Some(of) = go::Struct::of_kind(&resource.api_version(version), &resource.kind) else { return true };
     // Wrong types are somebody else's to name.
-    if typed::mismatch(body, &schema).is_some() {
+    if go::mismatch(body, of).is_some() {
         return false;
     }
     let mut known = body.clone();
-    typed::drop_unknown(&mut known, &schema, "", &mut Vec::new());
+    go::drop_unknown(&mut known, of, "", &mut Vec::new());
     json::depth(&known) >= depth
 }
 
-/// Drops fields that the kind does not have; refuses them when strict, else returns warnings.
+/// The same for the metadata alone, which is typed in custom resources too.
+pub(crate) fn encode_metadata(body: &mut Value) {
+    if let (Some(metadata), Some(of)) = (body.get_mut("metadata"), go::Struct::metadata()) {
+        go::encode(metadata, of);
+    }
+}
+
+/// Where an object comes from that is about to be decoded, which is how errors speak of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// The body of a request.
+    Body,
+    /// What a JSON or merge patch made.
+    Patched,
+    /// What a strategic merge patch made, and the patch.
+    Strategic(&'a Value),
+}
+
+/// Decodes an object into the type of its kind: drops fields that it does not have, refusing them when strict and
+/// returning warnings otherwise.
 pub(crate) fn decode(
     target: &Target<'_>,
     body: &mut Value,
-    validation: FieldValidation,
+    source: Source<'_>,
+    options: &Options,
 ) -> Result<Vec<String>, ApiError> {
     let mut unknown = Vec::new();
     match target.resource.crd.get(target.version) {
         Some(version) => {
+            if let (Some(metadata), Some(of)) = (body.get_mut("metadata"), go::Struct::metadata()) {
+                if let Some(problem) = go::mismatch(metadata, of) {
+                    return Err(refused(target, body, source, &problem));
+                }
+                go::drop_unknown(metadata, of, "metadata", &mut unknown);
+            }
             if let Some(schema) = &version.openapi {
                 crd::prune(body, schema, true, "", &mut unknown);
             }
         }
         None => {
-            let schema = target.resource.schema(target.version);
-            if let Some(problem) = typed::mismatch(body, &schema) {
-                return Err(ApiError::bad_request(format!(
-                    "{} in version {:?} cannot be handled as a {}: {problem}",
-                    target.resource.kind, target.version, target.resource.kind
-                )));
+            let of = go::Struct::of_kind(&target.resource.api_version(target.version), &target.resource.kind);
+            if let Some(of) = of {
+                if let Some(problem) = go::mismatch(body, of) {
+                    return Err(refused(target, body, source, &problem));
+                }
+                go::drop_unknown(body, of, "", &mut unknown);
             }
-            typed::drop_unknown(body, &schema, "", &mut unknown);
         }
     }
-    if unknown.is_empty() || validation == FieldValidation::Ignore {
+    if options.validation == FieldValidation::Ignore {
         return Ok(Vec::new());
     }
     unknown.sort();
     let messages: Vec<String> = unknown.iter().map(|f| format!("unknown field {f:?}")).collect();
-    if validation == FieldValidation::Strict {
-        let detail = format!("strict decoding error: {}", messages.join(", "));
-        let message = format!(
-            "{} in version {:?} cannot be handled as a {}: {detail}",
-            target.resource.kind, target.version, target.resource.kind
-        );
-        return Err(ApiError::bad_request(message));
+    if options.validation == FieldValidation::Strict && !messages.is_empty() {
+        let problem = format!("strict decoding error: {}", messages.join(", "));
+        return Err(refused(target, body, source, &problem));
     }
     Ok(messages)
+}
+
+/// An object that does not decode.
+fn refused(target: &Target<'_>, body: &Value, source: Source<'_>, problem: &str) -> ApiError {
+    let kind = &target.resource.kind;
+    let shown = match source {
+        Source::Body => {
+            let version = target.version;
+            return ApiError::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {kind}: {problem}"
+            ));
+        }
+        Source::Patched => body.to_string(),
+        Source::Strategic(patch) => go_text(patch),
+    };
+    let about = About { group: "", resource: "", name: "" };
+    ApiError::invalid(about, &[Cause::invalid("patch", &shown.into(), problem)])
+}
+
+/// A value as Go prints it with `%+v`.
+pub(crate) fn go_text(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => format!("[{}]", list.iter().map(go_text).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let fields: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", go_text(v))).collect();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => other.to_string(),
+    }
 }

@@ -43,26 +43,64 @@ pub(crate) fn complaint(name: &str, rule: Rule) -> Option<String> {
     }
 }
 
-/// A qualified name, as label and annotation keys are.
-pub(crate) fn key_complaint(key: &str) -> Option<String> {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
-    if let Some(prefix) = prefix {
-        if prefix.is_empty() {
-            return Some("prefix part must be non-empty".to_owned());
+/// What is wrong with a name, in the order of a real server.
+pub(crate) fn complaints(name: &str, rule: Rule) -> Vec<String> {
+    let too_long = |limit: usize| (name.len() > limit).then(|| format!("must be no more than {limit} characters"));
+    match rule {
+        Rule::Label => too_long(63).into_iter().chain((!is_label(name)).then(|| LABEL.to_owned())).collect(),
+        Rule::Subdomain => {
+            too_long(253).into_iter().chain((!name.split('.').all(is_label)).then(|| SUBDOMAIN.to_owned())).collect()
         }
-        if let Some(complaint) = complaint(&prefix.to_lowercase(), Rule::Subdomain) {
-            return Some(format!("prefix part {complaint}"));
-        }
+        Rule::PathSegment => complaint(name, rule).into_iter().collect(),
     }
+}
+
+/// The same for what a name is generated from, which may end with a dash.
+pub(crate) fn prefix_complaint(prefix: &str, rule: Rule) -> Vec<String> {
+    match rule {
+        Rule::PathSegment => complaints(prefix, rule),
+        // As the server does it: a last dash is replaced before the name is looked at.
+        _ => match prefix.strip_suffix('-') {
+            Some(stem) => complaints(&format!("{stem}a"), rule),
+            None => complaints(prefix, rule),
+        },
+    }
+}
+
+/// What is wrong with a qualified name, as keys of labels are: one or more of its parts.
+pub(crate) fn key_complaints(key: &str) -> Vec<String> {
+    const PART: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+    let parts: Vec<&str> = key.split('/').collect();
+    let mut out = Vec::new();
+    let name = match parts.as_slice() {
+        [name] => name,
+        [prefix, name] => {
+            if prefix.is_empty() {
+                out.push("prefix part must be non-empty".to_owned());
+            } else {
+                out.extend(complaints(prefix, Rule::Subdomain).into_iter().map(|c| format!("prefix part {c}")));
+            }
+            name
+        }
+        _ => {
+            return vec![
+                "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end \
+                 with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for \
+                 validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and \
+                 '/' (e.g. 'example.com/MyName')"
+                    .to_owned(),
+            ];
+        }
+    };
     if name.is_empty() {
-        return Some("name part must be non-empty".to_owned());
+        out.push("name part must be non-empty".to_owned());
+    } else if name.len() > 63 {
+        out.push("name part must be no more than 63 characters".to_owned());
     }
-    if name.len() > 63 {
-        return Some("name part must be no more than 63 bytes".to_owned());
+    if !is_qualified(name) {
+        out.push(format!("name part {PART}"));
     }
-    (!is_qualified(name)).then(|| {
-        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')".to_owned()
-    })
+    out
 }
 
 /// A key of a label selector: as a label's key, with the prefix as it is written.
@@ -104,14 +142,22 @@ fn is_qualified(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// A label value.
-pub(crate) fn value_complaint(value: &str) -> Option<String> {
-    if value.len() > 63 {
-        return Some("must be no more than 63 bytes".to_owned());
-    }
-    (!value.is_empty() && !is_qualified(value)).then(|| {
+/// What is wrong with a label's value.
+pub(crate) fn value_complaints(value: &str) -> Vec<String> {
+    let too_long = (value.len() > 63).then(|| "must be no more than 63 bytes".to_owned());
+    let malformed = (!value.is_empty() && !is_qualified(value)).then(|| {
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')".to_owned()
-    })
+    });
+    too_long.into_iter().chain(malformed).collect()
+}
+
+/// What is wrong with a label as RFC 1035 has them, which begins with a letter.
+pub(crate) fn label_1035(text: &str) -> Vec<String> {
+    let ok = is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase());
+    if ok {
+        return Vec::new();
+    }
+    vec!["a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned()]
 }
 
 #[cfg(test)]
@@ -132,8 +178,8 @@ mod tests {
         ] {
             assert_eq!(complaint(name, rule).is_none(), ok, "{name} {rule:?}");
         }
-        assert!(key_complaint("app.kubernetes.io/name").is_none());
-        assert!(key_complaint("/x").is_some());
-        assert!(value_complaint("a b").is_some());
+        assert!(key_complaints("app.kubernetes.io/name").is_empty());
+        assert!(!key_complaints("/x").is_empty());
+        assert!(!value_complaints("a b").is_empty());
     }
 }

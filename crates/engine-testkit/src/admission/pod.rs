@@ -73,9 +73,16 @@ fn default_container(container: &mut Value, host_network: bool) {
             default_handler(handler);
         }
     }
-    // A limit without a request asks for as much.
-    for (name, limit) in json::map_at(container, &["resources", "limits"]).cloned().into_iter().flatten() {
-        json::default(container, &["resources", "requests", &name], limit);
+}
+
+/// In a Pod (and not in a template) a limit without a request asks for as much.
+pub(crate) fn default_requests(spec: &mut Value) {
+    for key in ["containers", "initContainers"] {
+        for container in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
+            for (name, limit) in json::map_at(container, &["resources", "limits"]).cloned().into_iter().flatten() {
+                json::default(container, &["resources", "requests", &name], limit);
+            }
+        }
     }
 }
 

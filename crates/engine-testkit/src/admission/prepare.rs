@@ -11,6 +11,11 @@ use crate::{
 
 /// Completes an object; `before` is the stored one on an update.
 pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
+    complete(state, resource, object, before);
+    super::encode(resource, object);
+}
+
+fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("", "services") => service(state, object, before),
         ("apiextensions.k8s.io", "customresourcedefinitions") if before.is_some() => {
@@ -24,11 +29,16 @@ pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value
             }
             json::set(object, &["status", "storedVersions"], stored);
         }
+        ("", "pods") if before.is_some() => json::set(object, &["status", "qosClass"], qos(object)),
         _ if before.is_some() => {}
         ("batch", "jobs") => job(state, object),
         ("", "pods") => {
+            let namespace = str_at(object, &["metadata", "namespace"]).to_owned();
             if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {
                 admit_pod(spec);
+                if !state.settings.controllers {
+                    mount_token(state, &namespace, spec);
+                }
             }
             json::set(object, &["status"], json!({"phase": "Pending", "qosClass": qos(object)}));
         }
@@ -83,6 +93,8 @@ fn job(state: &mut State, object: &mut Value) {
         uid => uid.to_owned(),
     };
     let name = str_at(object, &["metadata", "name"]).to_owned();
+    // Labels that were taken from the template are the template's: what is added there is added to both.
+    let shared = get(object, &["metadata", "labels"]) == get(object, &["spec", "template", "metadata", "labels"]);
     for (key, value) in [
         ("batch.kubernetes.io/controller-uid", &uid),
         ("controller-uid", &uid),
@@ -90,11 +102,11 @@ fn job(state: &mut State, object: &mut Value) {
         ("job-name", &name),
     ] {
         json::set(object, &["spec", "template", "metadata", "labels", key], value.as_str());
+        if shared {
+            json::set(object, &["metadata", "labels", key], value.as_str());
+        }
     }
     json::set(object, &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"], uid.as_str());
-    // A Job without labels has those of its template.
-    let labels = object["spec"]["template"]["metadata"]["labels"].clone();
-    fill(object, &["metadata", "labels"], labels);
 }
 
 fn admit_pod(spec: &mut Value) {
@@ -114,6 +126,47 @@ fn admit_pod(spec: &mut Value) {
         }
     }
     json::set(spec, &["tolerations"], tolerations);
+}
+
+/// Gives every container the token of the Pod's ServiceAccount:
+/// <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
+fn mount_token(state: &mut State, namespace: &str, spec: &mut Value) {
+    const PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+    let gr = crate::resources::GroupResource::new("", "serviceaccounts");
+    let account = state.store.get(&gr, namespace, str_at(spec, &["serviceAccountName"])).cloned();
+    let wants = |v: &Value| v.get("automountServiceAccountToken").and_then(Value::as_bool);
+    let mounts = wants(spec).or_else(|| account.as_ref().and_then(|a| wants(&a.value))).unwrap_or(true);
+    if let Some(account) = &account
+        && list_at(spec, &["imagePullSecrets"]).is_empty()
+        && !list_at(&account.value, &["imagePullSecrets"]).is_empty()
+    {
+        spec["imagePullSecrets"] = account.value["imagePullSecrets"].clone();
+    }
+    if !mounts {
+        return;
+    }
+    let name = format!("kube-api-access-{}", state.seed.name_suffix());
+    let mut used = false;
+    for key in ["initContainers", "containers"] {
+        for container in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
+            let mut all = list_at(container, &["volumeMounts"]).to_vec();
+            if !all.iter().any(|m| str_at(m, &["mountPath"]) == PATH) {
+                all.push(json!({"name": name, "readOnly": true, "mountPath": PATH}));
+                container["volumeMounts"] = Value::Array(all);
+                used = true;
+            }
+        }
+    }
+    if used {
+        let mut volumes = list_at(spec, &["volumes"]).to_vec();
+        volumes.push(json!({"name": name, "projected": {"defaultMode": 420, "sources": [
+            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [
+                {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+        ]}}));
+        spec["volumes"] = Value::Array(volumes);
+    }
 }
 
 fn qos(object: &Value) -> &'static str {

@@ -218,7 +218,8 @@ impl Loader<'_> {
         }
         let target = Target { resource: &resource, version: &version, namespace, name, subresource: "" };
         let mut checked = object.clone();
-        admission::decode(&target, &mut checked, FieldValidation::Strict)?;
+        let strict = Options { validation: FieldValidation::Strict, ..self.options.clone() };
+        admission::decode(&target, &mut checked, admission::Source::Body, &strict)?;
         admission::validate_update(&target, &checked, &checked)?;
         if self.as_it_stands {
             self.state.store.go_to(version_of(&object).saturating_sub(1));

@@ -112,7 +112,9 @@ pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: 
                     put(state, &key, &stored, next, "status", manager, now);
                 }
             }
-            Write::Remove(key) => state.remove(&key),
+            Write::Remove(key) => {
+                state.remove(&key);
+            }
             Write::Stopped(key) => {
                 if let Some(pod) = state.store.at(&key).cloned() {
                     let mut value = pod.value.clone();

@@ -16,20 +16,25 @@ use crate::{
     write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, scale, update},
 };
 
+/// The options of a write, which are looked at before its body.
 fn options(call: &Call) -> Result<Options, ApiError> {
-    let validation = match call.params.get("fieldValidation") {
-        None | Some("Warn") => FieldValidation::Warn,
-        Some("Strict") => FieldValidation::Strict,
-        Some("Ignore") => FieldValidation::Ignore,
-        Some(other) => {
-            return Err(ApiError::invalid(
-                About { group: "meta.k8s.io", resource: "CreateOptions", name: "" },
-                &[Cause::unsupported("fieldValidation", &other.into(), &["", "Ignore", "Strict", "Warn"])],
-            ));
-        }
+    let kind = match call.route.verb.as_str() {
+        "create" => "CreateOptions",
+        "update" => "UpdateOptions",
+        "patch" => "PatchOptions",
+        _ => "DeleteOptions",
     };
-    // Without a name of its own a manager is called after its program, except for apply, which must say who it is.
+    let deletes = kind == "DeleteOptions";
+    let mut causes = Vec::new();
     let is_apply = call.content_type == "application/apply-patch+yaml";
+    if kind == "PatchOptions" {
+        if !is_apply && call.params.get("force").is_some() {
+            causes.push(Cause::forbidden("force", "may not be specified for non-apply patch"));
+        } else if is_apply && call.params.get("fieldManager").is_none() {
+            causes.push(Cause::required("fieldManager", "is required for apply patch"));
+        }
+    }
+    // Without a name of its own a manager is called after its program, except for apply, which must say who it is.
     let agent = call.user_agent.split(['/', ' ']).next().unwrap_or_default();
     let manager = match call.params.get("fieldManager") {
         Some(name) => name,
@@ -37,19 +42,30 @@ fn options(call: &Call) -> Result<Options, ApiError> {
         None if agent.is_empty() => "unknown",
         None => agent,
     };
-    if manager.len() > 128 {
-        return Err(ApiError::invalid(
-            About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
-            &[Cause::invalid("fieldManager", &manager.into(), "may not be more than 128 bytes")],
-        ));
+    if !deletes && manager.len() > 128 {
+        causes.push(Cause::too_long("fieldManager", 128));
+    }
+    let dry_run = call.params.get("dryRun");
+    if !deletes && let Some(other) = dry_run.filter(|v| *v != "All") {
+        causes.push(Cause::unsupported("dryRun", &serde_json::json!([other]), &["All"]));
+    }
+    let validation = match call.params.get("fieldValidation") {
+        None | Some("Warn") => FieldValidation::Warn,
+        Some("Strict") => FieldValidation::Strict,
+        Some("Ignore") => FieldValidation::Ignore,
+        Some(other) => {
+            if !deletes {
+                let known = ["", "Ignore", "Strict", "Warn"];
+                causes.push(Cause::unsupported("fieldValidation", &other.into(), &known));
+            }
+            FieldValidation::Ignore
+        }
+    };
+    if !causes.is_empty() {
+        return Err(ApiError::invalid(About { group: "meta.k8s.io", resource: kind, name: "" }, &causes));
     }
     Ok(Options {
-        dry_run: call.params.dry_run(match call.route.verb.as_str() {
-            "create" => "CreateOptions",
-            "update" => "UpdateOptions",
-            "patch" => "PatchOptions",
-            _ => "DeleteOptions",
-        })?,
+        dry_run: dry_run.is_some(),
         manager: manager.to_owned(),
         validation,
         force: call.params.flag("force"),
@@ -60,6 +76,15 @@ fn options(call: &Call) -> Result<Options, ApiError> {
 
 pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
     let route = &call.route;
+    // What a patch is comes before how it is to be done.
+    let kind = match route.verb.as_str() {
+        "patch" => Some(
+            patch::Kind::of(&call.content_type)
+                .filter(|kind| !resource.is_custom() || *kind != patch::Kind::Strategic)
+                .ok_or_else(|| unknown_patch(resource))?,
+        ),
+        _ => None,
+    };
     let options = options(call)?;
     let target = Target {
         resource,
@@ -95,15 +120,7 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
             }
         }
         "patch" => {
-            let kind = patch::Kind::of(&call.content_type)
-                .filter(|kind| !resource.is_custom() || *kind != patch::Kind::Strategic)
-                .ok_or_else(|| unknown_patch(resource))?;
-            if options.force && kind != patch::Kind::Apply {
-                return Err(ApiError::invalid(
-                    About { group: "meta.k8s.io", resource: "PatchOptions", name: "" },
-                    &[Cause::forbidden("force", "may not be specified for non-apply patch")],
-                ));
-            }
+            let kind = kind.ok_or_else(|| unknown_patch(resource))?;
             let body = body::patch(call)?;
             let mut state = inner.state.lock();
             match &*route.subresource {

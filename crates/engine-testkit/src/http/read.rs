@@ -113,13 +113,22 @@ pub(super) fn too_large(asked: u64, current: u64) -> ApiError {
     e
 }
 
+/// Lists of custom resources are written without types, and so with the fields that say nothing.
+fn list_metadata(resource: &Resource, call: &Call, revision: u64) -> Value {
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if resource.is_custom() && call.wish.form == super::media::Form::Whole {
+        metadata["continue"] = "".into();
+    }
+    metadata
+}
+
 pub(super) fn list(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
     call.params.check_list(false)?;
     call.params.timeout()?;
     let selection = Selection::parse(resource, call)?;
     let listed = listed(&inner.state.lock(), resource, call, &selection)?;
     let version = &call.route.version;
-    let mut metadata = json!({"resourceVersion": listed.revision.to_string()});
+    let mut metadata = list_metadata(resource, call, listed.revision);
     if let Some(next) = &listed.next {
         metadata["continue"] = next.encode().into();
         // The count is not known when a selector may still drop some.
@@ -235,7 +244,7 @@ pub(super) fn delete_collection(
         delete::delete(&mut state, target, &how, options)?;
     }
     let revision = state.store.revision();
-    let metadata = json!({"resourceVersion": revision.to_string()});
+    let metadata = list_metadata(resource, call, revision);
     drop(state);
     let out = show::list(resource, &call.route.version, &call.wish, &page.items, metadata, call.now)?;
     Ok(Reply::json(StatusCode::OK, out))

@@ -3,7 +3,7 @@
 use gitops_engine_schema::ManagedFields;
 use serde_json::Value;
 
-use super::{Answer, Options, Outcome, Target, check_identity, has_generation, to_storage};
+use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage};
 use crate::{
     admission, json,
     state::State,
@@ -18,8 +18,12 @@ pub(crate) fn create(
     options: &Options,
     applied: Option<ManagedFields>,
 ) -> Result<Answer, ApiError> {
-    check_identity(&target, &mut body)?;
     let drawn = state.drawn();
+    // What was applied is decoded already.
+    let mut warnings = match &applied {
+        None => read_body(&target, &mut body, options)?,
+        Some(_) => Vec::new(),
+    };
     if !json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() {
         // An unwrapped error of the storage on a real server, and so without a reason.
         let message = "resourceVersion should not be set on objects to be created";
@@ -35,24 +39,25 @@ pub(crate) fn create(
     let target = Target { name: &name, ..target };
     in_live_namespace(state, &target)?;
 
-    let warnings = admission::decode(&target, &mut body, options.validation)?;
     to_storage(&target, &mut body);
-    admission::omit_empty(target.resource, &mut body);
     if target.resource.status {
         json::remove(&mut body, &["status"]);
     }
     let resource = target.resource;
-    for field in
-        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"]
-    {
+    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
         json::remove(&mut body, &["metadata", field]);
+    }
+    // Of kinds that do not count, a client may say what it likes.
+    if has_generation(resource) {
+        json::remove(&mut body, &["metadata", "generation"]);
     }
     json::remove(&mut body, &["metadata", "managedFields"]);
     admission::default(resource, &mut body, None);
     let api_version = resource.api_version(target.version);
     let managed = applied.unwrap_or_else(|| {
         let mut managed = ManagedFields::default();
-        let nothing = resource.schema(target.version).empty_object();
+        let mut nothing = resource.schema(target.version).empty_object();
+        admission::encode(resource, &mut nothing);
         let time = options.now.rfc3339();
         managed.update(&**resource, &nothing, &body, &options.writer(&api_version, "", &time));
         managed
@@ -69,8 +74,14 @@ pub(crate) fn create(
     admission::prepare(state, resource, &mut body, None);
     admission::validate_create(&target, &body)?;
     if state.store.get(&resource.gr, target.namespace, &name).is_some() {
-        return Err(ApiError::already_exists(target.about()));
+        let mut e = ApiError::already_exists(target.about());
+        if !json::str_at(&body, &["metadata", "generateName"]).is_empty() {
+            e.message.push_str(", the server was not able to generate a unique name for the object");
+            e.retry_after = Some(1);
+        }
+        return Err(e);
     }
+    warnings.extend(admission::warnings(resource, &body));
     managed.write(&mut body);
     if let Err(e) = options.admit(state, &target, None, Some(&body)) {
         state.put_back(drawn);
@@ -110,7 +121,7 @@ fn mutate(
             json::remove(&mut seen, &["metadata", "namespace"]);
         }
         json::remove(&mut seen, &["metadata", "managedFields"]);
-        admission::decode(target, &mut seen, crate::write::FieldValidation::Ignore)?;
+        admission::decode(target, &mut seen, admission::Source::Body, &options.ignoring())?;
         to_storage(target, &mut seen);
         admission::default(target.resource, &mut seen, None);
         *body = seen;

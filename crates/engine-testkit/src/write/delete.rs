@@ -123,11 +123,13 @@ pub(crate) fn delete(
     let grace = grace_of(state, &target, &before, delete.grace);
     let in_use = resource.is("", "namespaces") && !list_at(&after, &["spec", "finalizers"]).is_empty();
     if finalizers.is_empty() && grace == 0 && !in_use {
+        // A deletion is a change too, and what is shown of it says so.
+        let mut last = before.clone();
         if !delete.dry_run {
             let at = ObjectKey::new(&resource.gr, target.namespace, target.name);
-            state.remove(&at);
+            last = state.remove(&at).unwrap_or(last);
         }
-        return Ok(Answer::of(Outcome::Value(deleted(&target, &before))));
+        return Ok(Answer::of(Outcome::Value(deleted(&target, &last))));
     }
 
     let had: Vec<Value> = list_at(&after, &["metadata", "finalizers"]).to_vec();

@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+mod operations;
 pub(crate) mod patch;
 pub(crate) mod scale;
 pub(crate) mod update;
@@ -12,6 +13,7 @@ use gitops_engine_schema::Writer;
 use serde_json::Value;
 
 use crate::{
+    admission,
     clock::Now,
     json,
     resources::Resource,
@@ -65,6 +67,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The same, without a word about unknown fields.
+    pub(crate) fn ignoring(&self) -> Self {
+        Self { validation: FieldValidation::Ignore, ..self.clone() }
+    }
+
     /// What the mutating webhooks make of an object.
     pub(crate) fn mutate(
         &self,
@@ -127,61 +134,102 @@ impl Answer {
 }
 
 /// Checks that the body is what the path says, and fills the namespace.
-pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
+pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<(), ApiError> {
     if !body.is_object() {
         return Err(ApiError::bad_request(
             "the object provided is unrecognized (must be of type object): couldn't get version/kind; json parse error",
         ));
     }
-    let kind = json::str_at(body, &["kind"]).to_owned();
-    let api_version = json::str_at(body, &["apiVersion"]).to_owned();
-    let wanted = target.resource.api_version(target.version);
-    if kind.is_empty() && api_version.is_empty() && !target.resource.is_custom() {
-        // A typed decoder takes what the path says.
-        body["kind"] = target.resource.kind.as_str().into();
-        body["apiVersion"] = wanted.as_str().into();
-    } else if kind.is_empty() {
-        return Err(ApiError::bad_request("Object 'Kind' is missing"));
-    } else if api_version != wanted && !target.resource.is_custom() {
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for version \
-             {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
-            api_version.rsplit('/').next().unwrap_or_default(),
-            target.resource.kind
-        )));
-    } else if kind != target.resource.kind && !target.resource.is_custom() {
-        let hub = match &*target.resource.gr.group {
-            "" => "core",
-            group => group.split('.').next().unwrap_or(group),
-        };
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {own}: converting ({}.{kind}) to ({hub}.{own}): unknown conversion",
-            target.version,
-            target.version,
-            own = target.resource.kind
-        )));
-    } else if kind != target.resource.kind || api_version != wanted {
-        return Err(ApiError::bad_request(format!(
-            "the API version and kind in the data ({api_version}, {kind}) do not match the expected ones ({wanted}, {})",
-            target.resource.kind
-        )));
+    check_kind(target, body, options)?;
+    check_namespace(target, body)
+}
+
+/// Reads the body of a create or update: what it says it is, then its fields, then its namespace.
+pub(crate) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<Vec<String>, ApiError> {
+    if !body.is_object() {
+        return check_identity(target, body, options).map(|()| Vec::new());
     }
-    for field in ["metadata", "spec", "status"] {
-        if let Some(v) = body.get(field).filter(|v| !v.is_object() && !v.is_null())
-            && !target.resource.is_custom()
-            && target.resource.schema(target.version).field(field).is_some()
-        {
-            return Err(ApiError::bad_request(format!(
-                "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal {} into Go struct field {}.{field}",
-                target.resource.kind,
-                target.version,
-                target.resource.kind,
-                if v.is_array() { "array" } else { "value" },
-                target.resource.kind,
-            )));
+    check_kind(target, body, options)?;
+    let warnings = admission::decode(target, body, admission::Source::Body, options)?;
+    check_namespace(target, body)?;
+    Ok(warnings)
+}
+
+/// What the body says it is.
+fn check_kind(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<(), ApiError> {
+    let resource = target.resource;
+    let wanted = resource.api_version(target.version);
+    if !resource.is_custom() {
+        // A typed decoder takes from the path what the body leaves out.
+        for (field, value) in [("kind", resource.kind.as_str()), ("apiVersion", wanted.as_str())] {
+            if json::str_at(body, &[field]).is_empty() {
+                body[field] = value.into();
+            }
         }
     }
-    if body.get("metadata").is_none_or(|m| !m.is_object()) {
+    let kind = json::str_at(body, &["kind"]).to_owned();
+    let api_version = json::str_at(body, &["apiVersion"]).to_owned();
+    if resource.is_custom() {
+        if kind.is_empty() {
+            let (own, text) = (&resource.kind, body.to_string());
+            // Without strictness the server knows the kind before it misses it.
+            if options.validation == FieldValidation::Ignore {
+                return Err(ApiError::bad_request(format!(
+                    "{own} in version {:?} cannot be handled as a {own}: Object 'Kind' is missing in '{text}'",
+                    target.version
+                )));
+            }
+            let start = if text.len() > 30 { format!("{} ...", text.get(..30).unwrap_or(&text)) } else { text.clone() };
+            return Err(ApiError::bad_request(format!(
+                "the object provided is unrecognized (must be of type {own}): Object 'Kind' is missing in '{text}' ({start})",
+            )));
+        }
+        if api_version != wanted {
+            return Err(ApiError::bad_request(format!(
+                "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
+            )));
+        }
+        if kind != resource.kind {
+            return Err(ApiError::bad_request(format!(
+                "{kind}.{} \"{}\" is invalid: kind: Invalid value: {kind:?}: must be {}",
+                resource.gr.group,
+                json::str_at(body, &["metadata", "name"]),
+                resource.kind
+            )));
+        }
+        return Ok(());
+    }
+    let hub_version = api_version.rsplit('/').next().unwrap_or_default();
+    // A kind of the same group is known by its version, and then cannot be converted.
+    let same_version = resource.versions.iter().any(|v| resource.api_version(v) == api_version);
+    if kind == resource.kind && same_version {
+        if api_version == wanted {
+            return Ok(());
+        }
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
+        )));
+    }
+    Err(ApiError::bad_request(format!(
+        "{kind} in version {hub_version:?} cannot be handled as a {}: no kind {kind:?} is registered for version \
+         {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
+        resource.kind
+    )))
+}
+
+/// An object that is not called as its path says.
+pub(crate) fn wrong_name(target: &Target<'_>, name: &str) -> ApiError {
+    let asked = target.name;
+    ApiError::bad_request(if name.is_empty() {
+        format!("the name of the object ({asked} based on URL) was undeterminable: name must be provided")
+    } else {
+        format!("the name of the object ({name}) does not match the name on the URL ({asked})")
+    })
+}
+
+/// The namespace of the body is that of the path, or left out.
+fn check_namespace(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
+    if body.get("metadata").is_none_or(Value::is_null) {
         body["metadata"] = serde_json::json!({});
     }
     let namespace = json::str_at(body, &["metadata", "namespace"]).to_owned();
@@ -197,10 +245,38 @@ pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<()
     Ok(())
 }
 
-/// The stored form: the storage version's `apiVersion`, no nulls.
+/// The stored form: the storage version's `apiVersion`, and metadata as its type is written.
 pub(crate) fn to_storage(target: &Target<'_>, body: &mut Value) {
-    json::strip_nulls(body);
+    admission::encode_metadata(body);
+    if target.resource.is_custom() {
+        json::whole_numbers(body);
+    }
     body["apiVersion"] = target.resource.api_version(&target.resource.storage_version).into();
+}
+
+/// Whether a PUT of these objects may leave out the version that it was made from.
+pub(crate) fn allows_unconditional_update(resource: &Resource) -> bool {
+    !resource.is_custom()
+        && !matches!(
+            (&*resource.gr.group, &*resource.gr.resource),
+            ("admissionregistration.k8s.io", _)
+                | ("coordination.k8s.io", "leases")
+                | ("node.k8s.io", "runtimeclasses")
+                | ("policy", "poddisruptionbudgets")
+                | ("apiextensions.k8s.io", _)
+                | ("storage.k8s.io", "csidrivers" | "csinodes" | "csistoragecapacities" | "volumeattachments")
+        )
+}
+
+/// Whether a PUT of these objects may create them.
+pub(crate) fn allows_create_on_update(resource: &Resource) -> bool {
+    matches!(
+        (&*resource.gr.group, &*resource.gr.resource),
+        ("rbac.authorization.k8s.io", _)
+            | ("coordination.k8s.io", "leases")
+            | ("node.k8s.io", "runtimeclasses")
+            | ("", "limitranges" | "events" | "services" | "endpoints")
+    )
 }
 
 /// Whether objects of this kind count their spec's changes in `metadata.generation`.
@@ -216,6 +292,7 @@ pub(crate) fn has_generation(resource: &Resource) -> bool {
                 | ("admissionregistration.k8s.io", _)
                 | ("apiextensions.k8s.io", "customresourcedefinitions")
                 | ("scheduling.k8s.io", "priorityclasses")
+                | ("discovery.k8s.io", "endpointslices")
                 | ("flowcontrol.apiserver.k8s.io", _)
         )
 }

@@ -10,9 +10,9 @@ use gitops_engine_schema::{
 };
 use serde_json::{Map, Value};
 
-use super::{Answer, Options, Outcome, Target, check_identity, create, update};
+use super::{Answer, Options, Outcome, Target, check_identity, create, operations, update};
 use crate::{
-    json,
+    admission, json,
     state::State,
     status::{About, ApiError, Cause},
 };
@@ -56,54 +56,64 @@ pub(crate) fn patch(
         .ok_or_else(|| ApiError::not_found(target.about()))?;
     let mut after = before.value.clone();
     after["apiVersion"] = target.resource.api_version(target.version).into();
-    match kind {
+    let decoded = match kind {
         Kind::Json => {
-            let operations: json_patch::Patch = serde_json::from_value(body)
-                .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
-            if operations.0.len() > 10_000 {
-                return Err(ApiError::bad_request("The allowed maximum operations in a JSON patch is 10000"));
-            }
-            operate(&mut after, &operations)?;
+            json_operations(&mut after, body)?;
+            admission::Source::Patched
         }
         Kind::Merge => {
             if !body.is_object() {
                 return Err(ApiError::bad_request("error decoding patch: a merge patch must be an object"));
             }
             json_patch::merge(&mut after, &body);
+            admission::Source::Patched
         }
         Kind::Strategic | Kind::Apply => {
-            if target.resource.is_custom() {
-                return Err(ApiError::unsupported_media_type(
-                    "the body of the request was in an unknown format - accepted media types include: \
-                     application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-                ));
-            }
-            let Value::Object(patch) = body else {
+            let Value::Object(patch) = &body else {
                 return Err(ApiError::bad_request("error decoding patch: a strategic merge patch must be an object"));
             };
-            strategic(&mut after, &patch, &target.resource.schema(target.version))?;
+            strategic(&mut after, patch, &target.resource.schema(target.version))?;
+            admission::Source::Strategic(&body)
         }
+    };
+    let warnings = admission::decode(&target, &mut after, decoded, options)?;
+    check_identity(&target, &mut after, options)?;
+    let name = json::str_at(&after, &["metadata", "name"]);
+    if name != target.name {
+        return Err(super::wrong_name(&target, name));
     }
     update::check_version(&target, &before, &after)?;
-    check_identity(&target, &mut after)?;
-    if json::str_at(&after, &["metadata", "name"]) != target.name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({}) does not match the name on the URL ({})",
-            json::str_at(&after, &["metadata", "name"]),
-            target.name
-        )));
+    let mut answer = update::finish(state, target, &before, after, options, None)?;
+    answer.warnings.splice(0..0, warnings);
+    Ok(answer)
+}
+
+/// Applies a JSON patch, or refuses it as a whole.
+pub(super) fn json_operations(object: &mut Value, patch: Value) -> Result<(), ApiError> {
+    let form: json_patch::Patch = serde_json::from_value(patch.clone())
+        .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
+    let list = patch.as_array().map_or(&[][..], Vec::as_slice);
+    if list.len() > 10_000 {
+        return Err(ApiError::new(
+            http::StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLarge",
+            format!(
+                "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got {}",
+                list.len()
+            ),
+        ));
     }
-    update::finish(state, target, &before, after, options, None)
+    operate(object, &form, list)
 }
 
 /// Applies the operations of a JSON patch.
 ///
 /// One after the other, since each may put what is there into itself: some twenty copies make an object of a million
 /// levels, or of a gigabyte.
-pub(super) fn operate(object: &mut Value, operations: &json_patch::Patch) -> Result<(), ApiError> {
+fn operate(object: &mut Value, form: &json_patch::Patch, list: &[Value]) -> Result<(), ApiError> {
     use json_patch::PatchOperation as Op;
     let mut copied = 0;
-    for operation in &operations.0 {
+    for (operation, raw) in form.0.iter().zip(list) {
         let (path, moved) = match operation {
             Op::Add(op) => (&op.path, Some(&op.value)),
             Op::Replace(op) => (&op.path, Some(&op.value)),
@@ -130,7 +140,7 @@ pub(super) fn operate(object: &mut Value, operations: &json_patch::Patch) -> Res
         if moved.is_some_and(|value| around + json::depth(value) > json::MAX_DEPTH) {
             return Err(ApiError::bad_request("the patched object exceeded max depth"));
         }
-        json_patch::patch(object, std::slice::from_ref(operation)).map_err(|_| {
+        operations::apply(object, std::slice::from_ref(raw)).map_err(|_| {
             let mut e = ApiError::new(
                 http::StatusCode::UNPROCESSABLE_ENTITY,
                 "Invalid",
@@ -154,45 +164,40 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
             &[Cause::required("fieldManager", "is required for apply patch")],
         ));
     }
-    if json::str_at(&config, &["kind"]).is_empty() || json::str_at(&config, &["apiVersion"]).is_empty() {
-        return Err(ApiError::bad_request("error decoding YAML: Object 'Kind' is missing"));
+    let resource = target.resource;
+    let api_version = resource.api_version(target.version);
+    let (sent_version, sent_kind) = (json::str_at(&config, &["apiVersion"]), json::str_at(&config, &["kind"]));
+    if sent_version != api_version || sent_kind != resource.kind {
+        let gv = if sent_version.contains('/') { sent_version.to_owned() } else { format!("/{sent_version}") };
+        return Err(ApiError::bad_request(format!("invalid object type: {gv}, Kind={sent_kind}")));
     }
-    if !json::list_at(&config, &["metadata", "managedFields"]).is_empty() {
+    if json::get(&config, &["metadata", "managedFields"]).is_some() {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     let sent_namespace = json::str_at(&config, &["metadata", "namespace"]).to_owned();
-    check_identity(&target, &mut config)?;
-    let name = json::str_at(&config, &["metadata", "name"]);
-    if !name.is_empty() && name != target.name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            target.name
-        )));
-    }
-    json::set(&mut config, &["metadata", "name"], target.name);
-    let resource = target.resource;
     let before = state.store.get(&resource.gr, target.namespace, target.name).cloned();
-    if let Some(before) = &before {
-        update::check_version(&target, before, &config)?;
-    } else if !json::str_at(&config, &["metadata", "uid"]).is_empty() {
+    let sent = json::get(&config, &["metadata"]).cloned().unwrap_or_default();
+    if before.is_none() && !target.subresource.is_empty() {
+        return Err(ApiError::not_found(target.about()));
+    }
+    if before.is_none() && !json::str_at(&sent, &["uid"]).is_empty() {
+        let uid = json::str_at(&sent, &["uid"]);
         return Err(ApiError::conflict(
             target.about(),
-            format!(
-                "Precondition failed: UID in precondition: {}, UID in object meta: ",
-                json::str_at(&config, &["metadata", "uid"])
-            ),
+            format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found"),
         ));
     }
     json::remove(&mut config, &["metadata", "resourceVersion"]);
     if sent_namespace.is_empty() {
         json::remove(&mut config, &["metadata", "namespace"]);
     }
-    let api_version = resource.api_version(target.version);
     let schema = resource.schema(target.version);
     validate(&config, &schema, Duplicates::Refused).map_err(|e| {
         let message = format!(
-            "failed to create typed patch object ({sent_namespace}/{}; {}/{}, Kind={}): {e}",
-            target.name, resource.gr.group, target.version, resource.kind
+            "failed to create typed patch object ({sent_namespace}/{}; {}{api_version}, Kind={}): {e}",
+            json::str_at(&sent, &["name"]),
+            if api_version.contains('/') { "" } else { "/" },
+            resource.kind
         );
         ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message)
     })?;
@@ -203,19 +208,20 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let time = options.now.rfc3339();
     let writer = options.writer(&api_version, target.subresource, &time);
     let force = if options.force { Force::Yes } else { Force::No };
-    let merged = managed.apply(&**resource, &live, &config, &writer, force).map_err(refused)?.object;
+    let mut merged = managed.apply(&**resource, &live, &config, &writer, force).map_err(refused)?.object;
+    merged["apiVersion"] = api_version.as_str().into();
+    merged["kind"] = resource.kind.as_str().into();
+    super::check_namespace(&target, &mut merged)?;
+    let name = json::str_at(&merged, &["metadata", "name"]);
+    if name != target.name {
+        return Err(super::wrong_name(&target, name));
+    }
     let mut answer = match &before {
         Some(before) => {
-            let mut merged = merged;
-            merged["apiVersion"] = api_version.as_str().into();
+            update::check_version(&target, before, &serde_json::json!({ "metadata": sent }))?;
             update::finish(state, target, before, merged, options, Some(managed))?
         }
-        None if !target.subresource.is_empty() => return Err(ApiError::not_found(target.about())),
-        None => {
-            let mut merged = merged;
-            merged["apiVersion"] = api_version.as_str().into();
-            create::create(state, target, merged, options, Some(managed))?
-        }
+        None => create::create(state, target, merged, options, Some(managed))?,
     };
     if let Outcome::Value(v) = &mut answer.outcome
         && before.is_none()

@@ -74,11 +74,7 @@ pub(crate) fn write(
     let path = |version: &str| Versions::schema(&**target.resource, version).map(|_| FieldPath::of_fields(&names));
     match kind {
         None => scale = body,
-        Some(patch::Kind::Json) => {
-            let operations: json_patch::Patch = serde_json::from_value(body)
-                .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
-            patch::operate(&mut scale, &operations)?;
-        }
+        Some(patch::Kind::Json) => patch::json_operations(&mut scale, body)?,
         Some(patch::Kind::Apply) => {
             let force = if options.force { Force::Yes } else { Force::No };
             let applied = managed.apply_scale(&shown, &body, &writer, force, &path);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gitops_engine_schema::{ManagedFields, PathElement, Versions as _, managed::ResetFields};
 use serde_json::{Map, Value};
 
-use super::{Answer, FieldValidation, Options, Outcome, Target, check_identity, has_generation, to_storage};
+use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage};
 use crate::{
     admission, json,
     resources::Resource,
@@ -21,32 +21,35 @@ pub(crate) fn update(
     mut body: Value,
     options: &Options,
 ) -> Result<Answer, ApiError> {
-    check_identity(&target, &mut body)?;
+    let warnings = read_body(&target, &mut body, options)?;
     let name = json::str_at(&body, &["metadata", "name"]);
-    if name != target.name && !name.is_empty() {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            target.name
-        )));
+    if name != target.name {
+        return Err(super::wrong_name(&target, name));
     }
-    json::set(&mut body, &["metadata", "name"], target.name);
-    let before = state
-        .store
-        .get(&target.resource.gr, target.namespace, target.name)
-        .cloned()
-        .ok_or_else(|| ApiError::not_found(target.about()))?;
-    if json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() && target.resource.is_custom() {
+    let Some(before) = state.store.get(&target.resource.gr, target.namespace, target.name).cloned() else {
+        if target.subresource.is_empty() && super::allows_create_on_update(target.resource) {
+            json::remove(&mut body, &["metadata", "resourceVersion"]);
+            return super::create::create(state, target, body, options, None);
+        }
+        return Err(ApiError::not_found(target.about()));
+    };
+    check_uid(&target, &before, &body)?;
+    check_version(&target, &before, &body)?;
+    if json::str_at(&body, &["metadata", "resourceVersion"]).is_empty()
+        && !super::allows_unconditional_update(target.resource)
+    {
         return Err(ApiError::invalid(
             target.about(),
             &[Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update")],
         ));
     }
-    check_version(&target, &before, &body)?;
-    finish(state, target, &before, body, options, None)
+    let mut answer = finish(state, target, &before, body, options, None)?;
+    answer.warnings.splice(0..0, warnings);
+    Ok(answer)
 }
 
-/// Optimistic concurrency: a body that names a version or uid must name the current one.
-pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) -> Result<(), ApiError> {
+/// The body of a PUT that names a uid must name the current one.
+pub(crate) fn check_uid(target: &Target<'_>, before: &Stored, body: &Value) -> Result<(), ApiError> {
     let uid = json::str_at(body, &["metadata", "uid"]);
     if !uid.is_empty() && uid != before.uid() {
         return Err(ApiError::conflict(
@@ -60,6 +63,11 @@ pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) 
             ),
         ));
     }
+    Ok(())
+}
+
+/// A body that names a version must name the current one.
+pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) -> Result<(), ApiError> {
     let version = json::str_at(body, &["metadata", "resourceVersion"]);
     if !version.is_empty() && version != "0" && version != json::str_at(&before.value, &["metadata", "resourceVersion"])
     {
@@ -82,10 +90,10 @@ fn generation_part(resource: &Resource, object: &Value) -> Value {
 
 /// What only the server sets in metadata.
 fn keep_server_fields(before: &Value, after: &mut Value) {
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name"] {
+    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name"] {
         json::copy(before, after, &["metadata", field]);
     }
-    for field in ["namespace", "generateName"] {
+    for field in ["namespace", "uid"] {
         if json::get(after, &["metadata", field]).is_none() {
             json::copy(before, after, &["metadata", field]);
         }
@@ -104,11 +112,10 @@ pub(crate) fn finish(
 ) -> Result<Answer, ApiError> {
     let resource = target.resource;
     let old = &before.value;
-    let warnings = admission::decode(&target, &mut after, options.validation)?;
+    let mut warnings = Vec::new();
     // A client may rewrite or reset the entries; leaving them out keeps them.
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     to_storage(&target, &mut after);
-    admission::omit_empty(resource, &mut after);
     match target.subresource {
         "status" | "approval" => {
             keep_server_fields(old, &mut after);
@@ -163,7 +170,7 @@ pub(crate) fn finish(
         managed.clone().write(&mut seen);
         if options.mutate(&target, Some(before), &mut seen)? {
             json::remove(&mut seen, &["metadata", "managedFields"]);
-            admission::decode(&target, &mut seen, FieldValidation::Ignore)?;
+            admission::decode(&target, &mut seen, admission::Source::Body, &options.ignoring())?;
             to_storage(&target, &mut seen);
             keep_server_fields(old, &mut seen);
             if resource.status && target.subresource.is_empty() {
@@ -174,8 +181,13 @@ pub(crate) fn finish(
         }
     }
     let drawn = state.drawn();
+    // What a client sent is settled: the entries are those of the server from here on.
+    json::remove(&mut after, &["metadata", "managedFields"]);
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after)?;
+    if target.subresource.is_empty() {
+        warnings.extend(admission::warnings(resource, &after));
+    }
     let generation = json::i64_at(old, &["metadata", "generation"]);
     if has_generation(resource) && generation_part(resource, old) != generation_part(resource, &after) {
         json::set(&mut after, &["metadata", "generation"], generation.unwrap_or(0) + 1);

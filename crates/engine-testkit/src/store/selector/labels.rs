@@ -190,7 +190,7 @@ impl<'a> Parser<'a> {
         };
         let mut number = 0;
         for (i, value) in values.iter().enumerate() {
-            if let Some(complaint) = names::value_complaint(value) {
+            if let Some(complaint) = names::value_complaints(value).into_iter().next() {
                 return Err(format!("values[{i}][{key}]: Invalid value: {value:?}: {complaint}"));
             }
             if matches!(operator, Token::Symbol(">" | "<")) {

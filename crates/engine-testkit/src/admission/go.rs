@@ -1,0 +1,454 @@
+//! What decoding into a Go type and encoding it again does to an object: types are checked, unknown fields fall away,
+//! zero values are left out or written depending on the type, quantities and times are written in one form.
+//!
+//! The types are those of the server's own sources: `tools/control-plane/gotypes` prints the table.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use serde_json::{Map, Value};
+
+use super::quantity;
+
+static TABLE: &str = include_str!("go-types.txt");
+
+/// How a field is written in Go.
+#[derive(Debug, Clone)]
+enum Shape {
+    Pointer(Box<Shape>),
+    List(Box<Shape>, Option<&'static str>),
+    Map(Box<Shape>, Option<&'static str>),
+    Bytes,
+    /// The kind of the scalar, and the name of its type.
+    Scalar(&'static str, &'static str),
+    Struct(&'static str),
+    /// A type with a decoder of its own.
+    Own(&'static str),
+}
+
+#[derive(Debug)]
+struct Field {
+    name: &'static str,
+    omit_empty: bool,
+    omit_zero: bool,
+    shape: Shape,
+}
+
+/// A Go struct.
+#[derive(Debug)]
+pub(super) struct Struct {
+    name: &'static str,
+    fields: Vec<Field>,
+}
+
+static STRUCTS: LazyLock<HashMap<&'static str, Struct>> = LazyLock::new(|| {
+    TABLE
+        .lines()
+        .filter(|line| !line.starts_with('@'))
+        .map(|line| {
+            let mut words = line.split(' ');
+            let name = words.next().unwrap_or_default();
+            (name, Struct { name, fields: words.filter_map(field).collect() })
+        })
+        .collect()
+});
+
+static KINDS: LazyLock<HashMap<(&'static str, &'static str), &'static str>> = LazyLock::new(|| {
+    TABLE
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.strip_prefix('@')?.split(' ');
+            Some(((words.next()?, words.next()?), words.next()?))
+        })
+        .collect()
+});
+
+fn field(word: &'static str) -> Option<Field> {
+    let mut parts = word.splitn(3, ',');
+    let (name, flags, shape) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Field { name, omit_empty: flags.contains('e'), omit_zero: flags.contains('z'), shape: parse(shape) })
+}
+
+fn parse(text: &'static str) -> Shape {
+    let named = |text: &'static str| match text.split_once('~') {
+        Some((inner, name)) => (Box::new(parse(inner)), Some(name)),
+        None => (Box::new(parse(text)), None),
+    };
+    match text.as_bytes().first() {
+        Some(b'*') => Shape::Pointer(Box::new(parse(&text[1..]))),
+        Some(b'[') => {
+            let (inner, name) = named(&text[1..]);
+            Shape::List(inner, name)
+        }
+        Some(b'{') => {
+            let (inner, name) = named(&text[1..]);
+            Shape::Map(inner, name)
+        }
+        Some(b'!') => Shape::Own(&text[1..]),
+        _ if text == "bytes" => Shape::Bytes,
+        _ if text.contains('/') && !text.contains('=') => Shape::Struct(text),
+        _ => match text.split_once('=') {
+            Some((kind, name)) => Shape::Scalar(kind, name),
+            None => Shape::Scalar(text, text),
+        },
+    }
+}
+
+impl Shape {
+    fn target(&self) -> &Shape {
+        match self {
+            Self::Pointer(inner) => inner.target(),
+            other => other,
+        }
+    }
+
+    /// The name of the type, as errors print it.
+    fn go_name(&self) -> String {
+        match self {
+            Self::Pointer(inner) => format!("*{}", inner.go_name()),
+            Self::List(_, Some(name)) | Self::Map(_, Some(name)) => (*name).to_owned(),
+            Self::List(inner, None) => format!("[]{}", inner.go_name()),
+            Self::Map(inner, None) => format!("map[string]{}", inner.go_name()),
+            Self::Bytes => "[]uint8".to_owned(),
+            Self::Scalar(_, name) => (*name).to_owned(),
+            Self::Struct(name) => name.rsplit('/').next().unwrap_or(name).to_owned(),
+            Self::Own(name) => (*name).to_owned(),
+        }
+    }
+}
+
+impl Struct {
+    /// The type of a built-in kind.
+    pub(super) fn of_kind(api_version: &str, kind: &str) -> Option<&'static Self> {
+        let found = KINDS.iter().find(|((version, name), _)| *version == api_version && *name == kind);
+        found.and_then(|(_, name)| STRUCTS.get(name))
+    }
+
+    /// The type of `metadata`.
+    pub(super) fn metadata() -> Option<&'static Self> {
+        STRUCTS.get("meta/v1.ObjectMeta")
+    }
+
+    fn named(name: &str) -> Option<&'static Self> {
+        STRUCTS.get(name)
+    }
+
+    fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+
+    fn short_name(&self) -> &'static str {
+        self.name.rsplit('.').next().unwrap_or(self.name)
+    }
+}
+
+/// The first value that its field cannot hold, in the words of Go's decoder.
+pub(super) fn mismatch(value: &Value, of: &Struct) -> Option<String> {
+    struct_mismatch(value, of, "", "")
+}
+
+fn struct_mismatch(value: &Value, of: &Struct, owner: &str, path: &str) -> Option<String> {
+    let Value::Object(map) = value else {
+        return (!value.is_null())
+            .then(|| unmarshal(value, owner, path, of.name.rsplit('/').next().unwrap_or(of.name)));
+    };
+    map.iter().find_map(|(name, v)| {
+        let field = of.field(name)?;
+        let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        shape_mismatch(v, &field.shape, of.short_name(), &at)
+    })
+}
+
+fn shape_mismatch(value: &Value, shape: &Shape, owner: &str, path: &str) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    match (shape, value) {
+        (Shape::Pointer(inner), _) => shape_mismatch(value, inner, owner, path),
+        (Shape::List(inner, _), Value::Array(list)) => list.iter().find_map(|v| shape_mismatch(v, inner, owner, path)),
+        (Shape::Map(inner, _), Value::Object(map)) => map.values().find_map(|v| shape_mismatch(v, inner, owner, path)),
+        (Shape::Struct(name), _) => Struct::named(name).and_then(|of| struct_mismatch(value, of, owner, path)),
+        (Shape::Own(name), _) => own_mismatch(value, name),
+        (Shape::Bytes, Value::String(text)) => bytes_mismatch(text),
+        (Shape::Scalar("string", _), Value::String(_)) | (Shape::Scalar("bool", _), Value::Bool(_)) => None,
+        (Shape::Scalar(kind, name), Value::Number(n)) if *kind != "string" && *kind != "bool" => {
+            let fits = match *kind {
+                "int32" => n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
+                "int64" | "int" => n.as_i64().is_some(),
+                "uint8" => n.as_u64().is_some_and(|n| n < 256),
+                kind if kind.starts_with("uint") => n.as_u64().is_some(),
+                _ => true,
+            };
+            (!fits).then(|| {
+                format!("json: cannot unmarshal number {n} into Go struct field {owner}.{path} of type {name}")
+            })
+        }
+        _ => Some(unmarshal(value, owner, path, &shape.target().go_name())),
+    }
+}
+
+fn unmarshal(value: &Value, owner: &str, path: &str, wanted: &str) -> String {
+    let kind = go_kind(value);
+    if path.is_empty() {
+        return format!("json: cannot unmarshal {kind} into Go value of type {wanted}");
+    }
+    format!("json: cannot unmarshal {kind} into Go struct field {owner}.{path} of type {wanted}")
+}
+
+fn go_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The complaints of types that decode themselves.
+fn own_mismatch(value: &Value, name: &str) -> Option<String> {
+    let into = |wanted: &str| Some(format!("json: cannot unmarshal {} into Go value of type {wanted}", go_kind(value)));
+    match (name, value) {
+        ("Time", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05Z07:00"),
+        ("MicroTime", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05.000000Z07:00"),
+        ("Time" | "MicroTime", _) => into("string"),
+        ("IntOrString", Value::String(_)) => None,
+        ("IntOrString", Value::Number(n)) => match n.as_i64() {
+            Some(n) if i32::try_from(n).is_ok() => None,
+            _ => Some(format!("json: cannot unmarshal number {n} into Go value of type int32")),
+        },
+        ("IntOrString", _) => into("int32"),
+        ("Quantity", Value::String(text)) => quantity::parse(text).err().map(str::to_owned),
+        ("Quantity", Value::Number(n)) => quantity::parse(&n.to_string()).err().map(str::to_owned),
+        ("Quantity", _) => Some(quantity::BAD_FORMAT.to_owned()),
+        _ => None,
+    }
+}
+
+fn time_mismatch(text: &str, layout: &str) -> Option<String> {
+    if text.parse::<jiff::Timestamp>().is_ok() {
+        return None;
+    }
+    Some(format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""))
+}
+
+fn bytes_mismatch(text: &str) -> Option<String> {
+    use base64::Engine as _;
+    let error = base64::engine::general_purpose::STANDARD.decode(text).err()?;
+    let at = match error {
+        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+        _ => text.len() / 4 * 4,
+    };
+    Some(format!("illegal base64 data at input byte {at}"))
+}
+
+/// Drops fields that the type does not have, and reports them.
+pub(super) fn drop_unknown(value: &mut Value, of: &Struct, path: &str, unknown: &mut Vec<String>) {
+    let Value::Object(map) = value else { return };
+    map.retain(|name, v| {
+        let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match of.field(name) {
+            Some(field) => {
+                drop_unknown_in(v, &field.shape, &at, unknown);
+                true
+            }
+            None => {
+                unknown.push(at);
+                false
+            }
+        }
+    });
+}
+
+fn drop_unknown_in(value: &mut Value, shape: &Shape, path: &str, unknown: &mut Vec<String>) {
+    match (shape, value) {
+        (Shape::Pointer(inner), value) => drop_unknown_in(value, inner, path, unknown),
+        (Shape::List(inner, _), Value::Array(list)) => {
+            for (i, v) in list.iter_mut().enumerate() {
+                drop_unknown_in(v, inner, &format!("{path}[{i}]"), unknown);
+            }
+        }
+        (Shape::Map(inner, _), Value::Object(map)) => {
+            for (key, v) in map.iter_mut() {
+                drop_unknown_in(v, inner, &format!("{path}.{key}"), unknown);
+            }
+        }
+        (Shape::Struct(name), value) => {
+            if let Some(of) = Struct::named(name) {
+                drop_unknown(value, of, path, unknown);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Writes the object as its Go type is written: every field that is always there, nothing that is left out.
+pub(super) fn encode(value: &mut Value, of: &Struct) {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    let Value::Object(map) = value else { return };
+    for field in &of.fields {
+        let old = map.remove(field.name);
+        if let Some(new) = encode_field(old, field) {
+            map.insert(field.name.to_owned(), new);
+        }
+    }
+}
+
+/// `None` when the field is left out.
+fn encode_field(old: Option<Value>, field: &Field) -> Option<Value> {
+    let old = old.filter(|v| !v.is_null());
+    if field.omit_zero && old.is_none() {
+        return None;
+    }
+    let omitted = field.omit_empty;
+    match &field.shape {
+        Shape::Pointer(inner) => match old {
+            Some(v) => Some(encode_value(v, inner)),
+            None => (!omitted).then_some(Value::Null),
+        },
+        Shape::List(..) | Shape::Map(..) => match old {
+            // What is empty comes out of the store as nothing.
+            Some(Value::Array(list)) if list.is_empty() => (!omitted).then_some(Value::Null),
+            Some(Value::Object(map)) if map.is_empty() => (!omitted).then_some(Value::Null),
+            Some(v) => Some(encode_value(v, &field.shape)),
+            None => (!omitted).then_some(Value::Null),
+        },
+        Shape::Bytes => match old {
+            Some(v) if v != "" => Some(v),
+            _ => (!omitted).then_some(Value::Null),
+        },
+        Shape::Scalar(..) => {
+            let zero = zero(&field.shape);
+            let v = old.unwrap_or_else(|| zero.clone());
+            (!(omitted && v == zero)).then_some(v)
+        }
+        Shape::Struct(_) => {
+            let was_there = old.is_some();
+            let v = encode_value(old.unwrap_or(Value::Null), &field.shape);
+            if field.omit_zero && was_there && v == encode_value(Value::Null, &field.shape) {
+                return None;
+            }
+            Some(v)
+        }
+        Shape::Own(name) => match old {
+            Some(v) => Some(encode_own(v, name)),
+            None => match *name {
+                "Time" | "MicroTime" => Some(Value::Null),
+                "Quantity" => Some("0".into()),
+                "IntOrString" => Some(0.into()),
+                _ => (!omitted).then_some(Value::Null),
+            },
+        },
+    }
+}
+
+/// A value that is there: `null` in a list or a map is the zero value of its type.
+fn encode_value(value: Value, shape: &Shape) -> Value {
+    match (shape, value) {
+        (Shape::Pointer(inner), value) => {
+            if value.is_null() {
+                value
+            } else {
+                encode_value(value, inner)
+            }
+        }
+        (Shape::List(inner, _), Value::Array(list)) => {
+            Value::Array(list.into_iter().map(|v| encode_value(v, inner)).collect())
+        }
+        (Shape::Map(inner, _), Value::Object(map)) => {
+            Value::Object(map.into_iter().map(|(k, v)| (k, encode_value(v, inner))).collect())
+        }
+        (Shape::Struct(name), mut value) => {
+            if let Some(of) = Struct::named(name) {
+                encode(&mut value, of);
+            }
+            value
+        }
+        (Shape::Own(name), value) => encode_own(value, name),
+        (Shape::Bytes, Value::Null) => Value::Null,
+        (shape, Value::Null) => zero(shape),
+        (_, value) => value,
+    }
+}
+
+fn zero(shape: &Shape) -> Value {
+    match shape {
+        Shape::Scalar("string", _) => "".into(),
+        Shape::Scalar("bool", _) => false.into(),
+        Shape::Scalar(..) => 0.into(),
+        _ => Value::Null,
+    }
+}
+
+fn encode_own(value: Value, name: &str) -> Value {
+    match (name, &value) {
+        ("Quantity", Value::String(text)) => quantity::parse(text).map_or(value, Value::from),
+        ("Quantity", Value::Number(n)) => quantity::parse(&n.to_string()).map_or(value, Value::from),
+        ("Quantity", Value::Null) => "0".into(),
+        ("Time", Value::String(text)) => match text.parse::<jiff::Timestamp>() {
+            Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into(),
+            Err(_) => value,
+        },
+        ("MicroTime", Value::String(text)) => match text.parse::<jiff::Timestamp>() {
+            Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string().into(),
+            Err(_) => value,
+        },
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn wrong_types_are_named_as_go_names_them() {
+        let deployment = Struct::of_kind("apps/v1", "Deployment").unwrap();
+        for (object, expected) in [
+            (
+                json!({"spec": {"replicas": "three"}}),
+                Some("json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"),
+            ),
+            (
+                json!({"spec": {"replicas": 8_589_934_592_u64}}),
+                Some(
+                    "json: cannot unmarshal number 8589934592 into Go struct field DeploymentSpec.spec.replicas of type int32",
+                ),
+            ),
+            (
+                json!({"spec": {"template": {"spec": {"containers": [{"env": [{"name": "A", "value": 1}]}]}}}}),
+                Some(
+                    "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
+                ),
+            ),
+            (
+                json!({"metadata": {"labels": {"a": true}}}),
+                Some("json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string"),
+            ),
+            (json!({"spec": {"replicas": null, "template": {"spec": {"containers": []}}}}), None),
+        ] {
+            assert_eq!(mismatch(&object, deployment).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn an_object_is_written_as_its_type_is() {
+        let deployment = Struct::of_kind("apps/v1", "Deployment").unwrap();
+        let mut object = json!({"metadata": {"labels": {}}, "spec": {"paused": false, "template": {"spec": {
+            "volumes": [], "securityContext": {},
+            "containers": [{"name": "a", "resources": {"limits": {"cpu": 1, "memory": "1024Mi"}}}],
+        }}}});
+        encode(&mut object, deployment);
+        assert_eq!(
+            object,
+            json!({"metadata": {}, "status": {}, "spec": {"selector": null, "strategy": {}, "template": {"metadata": {},
+                "spec": {"securityContext": {}, "containers": [
+                    {"name": "a", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]}}}})
+        );
+    }
+}

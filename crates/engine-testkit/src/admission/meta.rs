@@ -1,0 +1,126 @@
+//! Rules of `metadata`, the same for every kind.
+
+use serde_json::Value;
+
+use super::names;
+use crate::{
+    json::{get, i64_at, list_at, map_at, str_at},
+    status::Cause,
+};
+
+/// A new object's metadata, or that of the next state of an object.
+pub(super) fn validate(object: &Value, name_rule: names::Rule, causes: &mut Vec<Cause>) {
+    let prefix = str_at(object, &["metadata", "generateName"]);
+    if !prefix.is_empty() {
+        for complaint in names::prefix_complaint(prefix, name_rule) {
+            causes.push(Cause::invalid("metadata.generateName", &prefix.into(), complaint));
+        }
+    }
+    let name = str_at(object, &["metadata", "name"]);
+    if name.is_empty() {
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+    } else {
+        for complaint in names::complaints(name, name_rule) {
+            causes.push(Cause::invalid("metadata.name", &name.into(), complaint));
+        }
+    }
+    labels(object, causes);
+    owners(object, causes);
+    for finalizer in list_at(object, &["metadata", "finalizers"]) {
+        for complaint in names::key_complaints(finalizer.as_str().unwrap_or_default()) {
+            causes.push(Cause::invalid("metadata.finalizers", finalizer, complaint));
+        }
+    }
+    managers(object, causes);
+}
+
+/// What more is asked of a change.
+pub(super) fn validate_update(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    if get(before, &["metadata", "deletionTimestamp"]).is_some() {
+        no_new_finalizers(before, after, causes);
+    }
+    if i64_at(after, &["metadata", "generation"]).unwrap_or(0)
+        < i64_at(before, &["metadata", "generation"]).unwrap_or(0)
+    {
+        let generation = after["metadata"]["generation"].clone();
+        causes.push(Cause::invalid("metadata.generation", &generation, "must not be decremented"));
+    }
+    let uid = str_at(after, &["metadata", "uid"]);
+    if uid != str_at(before, &["metadata", "uid"]) {
+        causes.push(Cause::invalid("metadata.uid", &uid.into(), "field is immutable"));
+    }
+    labels(after, causes);
+    owners(after, causes);
+    managers(after, causes);
+}
+
+fn no_new_finalizers(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    let strings = |v: &Value| -> Vec<String> {
+        list_at(v, &["metadata", "finalizers"]).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let had = strings(before);
+    let mut fresh: Vec<String> = strings(after).into_iter().filter(|f| !had.contains(f)).collect();
+    fresh.sort();
+    if !fresh.is_empty() {
+        let quoted: Vec<String> = fresh.iter().map(|f| format!("{f:?}")).collect();
+        causes.push(Cause::forbidden(
+            "metadata.finalizers",
+            &format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                quoted.join(", ")
+            ),
+        ));
+    }
+}
+
+fn labels(object: &Value, causes: &mut Vec<Cause>) {
+    label_map(object, &["metadata", "labels"], "metadata.labels", causes);
+    let mut size = 0;
+    for (key, value) in map_at(object, &["metadata", "annotations"]).into_iter().flatten() {
+        size += key.len() + value.as_str().map_or(0, str::len);
+        for complaint in names::key_complaints(&key.to_lowercase()) {
+            causes.push(Cause::invalid("metadata.annotations", &key.as_str().into(), complaint));
+        }
+    }
+    if size > 256 * 1024 {
+        causes.push(Cause::too_long("metadata.annotations", 256 * 1024));
+    }
+}
+
+/// Keys and values of labels, wherever labels are.
+pub(super) fn label_map(object: &Value, at: &[&str], field: &str, causes: &mut Vec<Cause>) {
+    for (key, value) in map_at(object, at).into_iter().flatten() {
+        for complaint in names::key_complaints(key) {
+            causes.push(Cause::invalid(field, &key.as_str().into(), complaint));
+        }
+        let text = value.as_str().unwrap_or_default();
+        for complaint in names::value_complaints(text) {
+            causes.push(Cause::invalid(field, &text.into(), complaint));
+        }
+    }
+}
+
+fn owners(object: &Value, causes: &mut Vec<Cause>) {
+    let at = "metadata.ownerReferences";
+    for owner in list_at(object, &["metadata", "ownerReferences"]) {
+        let api_version = str_at(owner, &["apiVersion"]);
+        if api_version.rsplit('/').next().unwrap_or_default().is_empty() {
+            causes.push(Cause::invalid(format!("{at}.apiVersion"), &api_version.into(), "version must not be empty"));
+        }
+        for field in ["kind", "name", "uid"] {
+            if str_at(owner, &[field]).is_empty() {
+                causes.push(Cause::invalid(format!("{at}.{field}"), &"".into(), "must not be empty"));
+            }
+        }
+    }
+}
+
+fn managers(object: &Value, causes: &mut Vec<Cause>) {
+    for (i, entry) in list_at(object, &["metadata", "managedFields"]).iter().enumerate() {
+        let operation = str_at(entry, &["operation"]);
+        if !matches!(operation, "Apply" | "Update") {
+            let at = format!("metadata.managedFields[{i}].operation");
+            causes.push(Cause::invalid(at, &operation.into(), "must be `Apply` or `Update`"));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Quantities in their canonical form:
+//! <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
+
+/// What a server says about a text that is none.
+pub(super) const BAD_FORMAT: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const BAD_SUFFIX: &str = "unable to parse quantity's suffix";
+
+const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+/// Of powers of a thousand, from nano on.
+const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+
+/// A quantity as a number of billionths, which is as fine as quantities are.
+fn nanos(digits: &str, exponent: i32) -> Option<i128> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let shift = exponent + 9 - i32::try_from(fraction.len()).ok()?;
+    if shift >= 0 {
+        mantissa.checked_mul(10_i128.checked_pow(shift.unsigned_abs())?)
+    } else {
+        // Rounded up, away from zero.
+        let divisor = 10_i128.checked_pow(shift.unsigned_abs())?;
+        let (quotient, rest) = (mantissa / divisor, mantissa % divisor);
+        Some(quotient + if rest == 0 { 0 } else { rest.signum() })
+    }
+}
+
+/// The canonical form, or what is wrong.
+pub(super) fn parse(text: &str) -> Result<String, &'static str> {
+    let (sign, rest) = match text.as_bytes().first() {
+        Some(b'-') => ("-", &text[1..]),
+        Some(b'+') => ("", &text[1..]),
+        _ => ("", text),
+    };
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let (digits, suffix) = rest.split_at(end);
+    if digits.is_empty() || digits == "." || digits.matches('.').count() > 1 {
+        return Err(BAD_FORMAT);
+    }
+    if let Some(power) = BINARY.iter().skip(1).position(|s| *s == suffix) {
+        let scale = 1_i128 << (10 * (power + 1));
+        let value = nanos(digits, 0).and_then(|n| n.checked_mul(scale)).ok_or(BAD_FORMAT)?;
+        return Ok(format!("{sign}{}", binary(value)));
+    }
+    if let Some(power) = DECIMAL.iter().position(|s| *s == suffix) {
+        let exponent = 3 * (i32::try_from(power).unwrap_or(0) - 3);
+        return Ok(format!("{sign}{}", decimal(nanos(digits, exponent).ok_or(BAD_FORMAT)?)));
+    }
+    match suffix.strip_prefix(['e', 'E']).and_then(|e| e.parse::<i32>().ok()) {
+        Some(exponent) => Ok(format!("{sign}{}", exponential(nanos(digits, exponent).ok_or(BAD_FORMAT)?))),
+        None if suffix.chars().all(|c| "eEinumkKMGTP+-0123456789".contains(c)) => Err(BAD_SUFFIX),
+        None => Err(BAD_FORMAT),
+    }
+}
+
+const ONE: i128 = 1_000_000_000;
+
+fn binary(nanos: i128) -> String {
+    // What is no whole number, or less than 1024, is written in decimal.
+    if nanos % ONE != 0 || nanos / ONE < 1024 {
+        return decimal(nanos);
+    }
+    let mut value = nanos / ONE;
+    let mut power = 0;
+    while value % 1024 == 0 && power + 1 < BINARY.len() {
+        value /= 1024;
+        power += 1;
+    }
+    format!("{value}{}", BINARY[power])
+}
+
+/// The mantissa without zeros at its end in steps of a thousand, and the step.
+fn steps(nanos: i128) -> (i128, usize) {
+    let (mut value, mut power) = (nanos, 0);
+    if value == 0 {
+        return (0, 3);
+    }
+    while value % 1000 == 0 && power + 1 < DECIMAL.len() {
+        value /= 1000;
+        power += 1;
+    }
+    (value, power)
+}
+
+fn decimal(nanos: i128) -> String {
+    let (value, power) = steps(nanos);
+    format!("{value}{}", DECIMAL[power])
+}
+
+fn exponential(nanos: i128) -> String {
+    let (value, power) = steps(nanos);
+    let exponent = 3 * (i64::try_from(power).unwrap_or(0) - 3);
+    if exponent == 0 { value.to_string() } else { format!("{value}e{exponent}") }
+}
+
+/// Billionths of a quantity in canonical form, to compare two of them.
+pub(super) fn value(text: &str) -> Option<i128> {
+    let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let (digits, suffix) = rest.split_at(end);
+    let value = if let Some(power) = BINARY.iter().position(|s| *s == suffix) {
+        nanos(digits, 0)?.checked_mul(1_i128 << (10 * power))?
+    } else if let Some(power) = DECIMAL.iter().position(|s| *s == suffix) {
+        nanos(digits, 3 * (i32::try_from(power).ok()? - 3))?
+    } else {
+        nanos(digits, suffix.strip_prefix(['e', 'E'])?.parse().ok()?)?
+    };
+    Some(sign * value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_have_one_form() {
+        for (text, canonical) in [
+            ("0.5", "500m"),
+            ("1", "1"),
+            ("1000m", "1"),
+            ("1000Mi", "1000Mi"),
+            ("1024Mi", "1Gi"),
+            ("1500", "1500"),
+            ("2000", "2k"),
+            ("1e3", "1e3"),
+            ("0", "0"),
+            ("100Ki", "100Ki"),
+            ("0.5Gi", "512Mi"),
+            ("-1", "-1"),
+        ] {
+            assert_eq!(parse(text).as_deref(), Ok(canonical), "{text}");
+        }
+        for text in ["", "abc", "1.2.3", "Not Valid!", "1x"] {
+            assert_eq!(parse(text), Err(BAD_FORMAT), "{text}");
+        }
+        assert_eq!(value("1500m").zip(value("1")).map(|(a, b)| a > b), Some(true));
+    }
+}
