@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) bookmark_every: Duration,
     /// Whether controllers report what they do as Events.
     pub(crate) events: bool,
+    /// So many Pods are made for one owner.
+    pub(crate) pods_per_owner: usize,
     /// Whether load balancers and Ingresses get addresses.
     pub(crate) addresses: bool,
 }

@@ -51,6 +51,7 @@ impl Default for Builder {
                 version: (1, 36),
                 bookmark_every: Duration::from_secs(60),
                 events: true,
+                pods_per_owner: 1_000,
                 addresses: true,
             },
             start: None,
@@ -176,6 +177,15 @@ impl Builder {
     #[must_use]
     pub fn without_events(mut self) -> Self {
         self.settings.events = false;
+        self
+    }
+
+    /// How many Pods the controllers make for one owner: a ReplicaSet, StatefulSet, DaemonSet or Job. Default: 1,000.
+    /// Whoever asks for more gets `FailedCreate`, as from a quota, so that a wrong number costs an Event and not the
+    /// test's memory.
+    #[must_use]
+    pub fn pods_per_owner(mut self, pods: usize) -> Self {
+        self.settings.pods_per_owner = pods;
         self
     }
 

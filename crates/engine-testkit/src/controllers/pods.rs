@@ -11,6 +11,9 @@ use crate::{
     write::delete::Propagation,
 };
 
+/// So many Pods are made or deleted in one go.
+pub(super) const BURST: i64 = 500;
+
 /// An owner reference to the controller of an object.
 pub(super) fn controller_reference(owner: &Stored) -> Value {
     json!({

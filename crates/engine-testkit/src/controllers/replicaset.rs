@@ -17,9 +17,6 @@ use crate::{
     store::{ObjectKey, Stored},
 };
 
-/// So many Pods are made or deleted in one go.
-const BURST: i64 = 500;
-
 pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, set: &Stored) -> Decision {
     let mut decision = Decision::default();
     let all = pods::claim(view, set, ("", "pods"), &mut decision);
@@ -28,7 +25,7 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, set: &Stored) -> Decis
     let have = active.len() as i64;
     if !set.is_terminating() {
         let gr = GroupResource::new("", "pods");
-        for _ in have..wanted.min(have + BURST) {
+        for _ in have..wanted.min(have + pods::BURST) {
             let mut pod = pods::from_template(&set.value["spec"]["template"], set);
             json::set(&mut pod, &["metadata", "generateName"], pods::generate_name(set.name()));
             decision.write(Write::Create(gr.clone(), pod));
@@ -36,7 +33,7 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, set: &Stored) -> Decis
         if have > wanted {
             let mut order: Vec<_> = active.iter().map(|p| (rank(p), *p)).collect();
             order.sort_by_key(|(rank, _)| *rank);
-            for (_, pod) in order.into_iter().take(usize::try_from((have - wanted).min(BURST)).unwrap_or(0)) {
+            for (_, pod) in order.into_iter().take(usize::try_from((have - wanted).min(pods::BURST)).unwrap_or(0)) {
                 decision.write(pods::delete(pod));
                 let message = format!("Deleted pod: {}", pod.name());
                 decision.report(Note::normal("replicaset-controller", "SuccessfulDelete", message));

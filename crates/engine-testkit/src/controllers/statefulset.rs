@@ -77,7 +77,9 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, set: &Stored) -> Decis
 
 impl<'a> Set<'a> {
     fn numbers(&self) -> std::ops::Range<i64> {
-        self.first..self.first.saturating_add(self.wanted)
+        // One more than there may be, so that somebody says so; not all of two billion.
+        let most = self.view.state.settings.pods_per_owner.saturating_add(1);
+        self.first..self.first.saturating_add(self.wanted.min(i64::try_from(most).unwrap_or(i64::MAX)))
     }
 
     fn at(&self, number: i64) -> Option<&'a Arc<Stored>> {

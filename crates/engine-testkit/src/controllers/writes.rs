@@ -74,6 +74,15 @@ pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: 
     let about = state.store.at(by).cloned();
     for write in writes {
         match write {
+            Write::Create(gr, _) if refused.is_none() && is_full(state, &gr, about.as_deref()) => {
+                let limit = state.settings.pods_per_owner;
+                refused = Some((
+                    gr,
+                    format!("the test cluster makes {limit} Pods for one owner (`Builder::pods_per_owner`)"),
+                ));
+            }
+            // What is refused once in a look is refused again.
+            Write::Create(..) if refused.is_some() => {}
             Write::Create(gr, object) => match create(state, &gr, object, manager, now) {
                 Ok(name) => {
                     created = true;
@@ -139,6 +148,13 @@ pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: 
         }
         None => {}
     }
+}
+
+/// Whether an owner has as many Pods as it may.
+fn is_full(state: &State, gr: &GroupResource, owner: Option<&Stored>) -> bool {
+    let limit = state.settings.pods_per_owner;
+    (&*gr.group, &*gr.resource) == ("", "pods")
+        && owner.is_some_and(|owner| state.store.count_dependents(owner.uid()) >= limit)
 }
 
 /// Who reports that a Pod was made for an object of a kind. A StatefulSet reports in its own words.

@@ -232,6 +232,11 @@ impl Store {
         self.dependents.get(uid).map(|set| set.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// How many objects name this uid as an owner.
+    pub(crate) fn count_dependents(&self, uid: &str) -> usize {
+        self.dependents.get(uid).map_or(0, BTreeSet::len)
+    }
+
     pub(crate) fn kinds(&self) -> Vec<GroupResource> {
         self.collections.iter().filter(|(_, c)| !c.objects.is_empty()).map(|(gr, _)| gr.clone()).collect()
     }

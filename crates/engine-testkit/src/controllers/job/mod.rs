@@ -308,7 +308,7 @@ impl Job<'_> {
             return wanted;
         }
         let held = if self.waits_for_end() { terminating } else { 0 };
-        let missing = (wanted - have - held).max(0);
+        let missing = (wanted - have - held).clamp(0, pods::BURST);
         if missing == 0 {
             return have;
         }
