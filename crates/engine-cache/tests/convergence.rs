@@ -46,6 +46,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The one cluster-scoped object.
+fn things() -> ObjectId {
+    ObjectId::cluster("apiextensions.k8s.io", "CustomResourceDefinition", "things.custom.example")
+}
+
 /// A kind that comes and goes with its CRD.
 fn custom(api: &Api, there: bool) {
     let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -59,7 +64,7 @@ fn custom(api: &Api, there: bool) {
             json!({"apiVersion": "custom.example/v1", "kind": "Thing", "metadata": {"name": "t", "namespace": "shop"}}),
         );
     } else {
-        api.delete(&ObjectId::cluster("apiextensions.k8s.io", "CustomResourceDefinition", "things.custom.example"));
+        api.delete(&things());
         api.unserve("custom.example", "v1", "Thing");
     }
 }
@@ -94,9 +99,8 @@ async fn play(steps: Vec<Step>) {
         let all = ["shop", "other"].iter().flat_map(|namespace| now.in_namespace(namespace));
         let mut out: BTreeMap<_, _> =
             all.map(|object| (object.id.clone(), object.resource_version.to_string())).collect();
-        for id in model.keys().filter(|id| id.namespace.is_none()) {
-            out.extend(now.get(id).map(|object| (id.clone(), object.resource_version.to_string())));
-        }
+        // Also when it must not be there any more.
+        out.extend(now.get(&things()).map(|object| (things(), object.resource_version.to_string())));
         out
     };
     let end = until(&cache, "the server's state", |now| now.holes().is_empty() && picture(now) == model).await;
