@@ -4,6 +4,7 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::{
+    aggregation,
     cluster::Inner,
     http::{
         Call, Reply,
@@ -57,6 +58,7 @@ pub(crate) fn answer(inner: &Inner, call: &mut Call) -> Result<Reply, ApiError> 
 fn of_group_version(state: &State, call: &mut Call, group: &str, version: &str) -> Result<Reply, ApiError> {
     let list = match resources(state, group, version) {
         Some(list) => list,
+        None if aggregation::is_elsewhere(state, group, version) => list_of(group, version, Vec::new()),
         None if state.registry.is_built_in(group) => return Err(ApiError::unknown_path()),
         None => return Ok(Reply::page_not_found()),
     };
@@ -94,6 +96,7 @@ fn aggregated(state: &State, core: bool, known: &str) -> Reply {
 /// What is served, and the groups that are listed although they are broken.
 fn groups(state: &State) -> Vec<GroupVersions> {
     let mut groups = state.registry.groups();
+    aggregation::join(state, &mut groups);
     for (group, version) in &state.faults.broken {
         match groups.iter_mut().find(|g| g.group == *group) {
             Some(g) if g.versions.contains(version) => {}
@@ -163,12 +166,16 @@ fn resources(state: &State, group: &str, version: &str) -> Option<Value> {
             list.push(entry);
         }
     }
+    Some(list_of(group, version, list))
+}
+
+fn list_of(group: &str, version: &str, list: Vec<Value>) -> Value {
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let mut answer = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": list});
     if !group.is_empty() {
         answer["apiVersion"] = "v1".into();
     }
-    Some(answer)
+    answer
 }
 
 fn aggregate(state: &State, core: bool) -> Value {
@@ -180,7 +187,8 @@ fn aggregate(state: &State, core: bool) -> Value {
                 .versions
                 .iter()
                 .map(|v| {
-                    let broken = state.faults.broken.contains(&(g.group.clone(), v.clone()));
+                    let broken = state.faults.broken.contains(&(g.group.clone(), v.clone()))
+                        || aggregation::is_down(state, &g.group, v);
                     let served = of_version(state, &g.group, v);
                     let resources: Vec<Value> = served.iter().map(|r| aggregated_resource(r, v)).collect();
                     if broken {

@@ -56,6 +56,7 @@
 
 mod access;
 mod admission;
+mod aggregation;
 mod clock;
 mod cluster;
 #[cfg(feature = "conformance")]

@@ -95,6 +95,9 @@ fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
             fill(object, &["spec", "replicas"], 1);
         }
         ("", "services") => service(object),
+        ("apiregistration.k8s.io", "apiservices") if get(object, &["spec", "service"]).is_some() => {
+            fill(object, &["spec", "service", "port"], 443);
+        }
         ("", "namespaces") => {
             let name = str_at(object, &["metadata", "name"]).to_owned();
             json::set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    aggregation,
     json::{self, default as fill, get, list_at, str_at},
     resources::Resource,
     state::State,
@@ -32,6 +33,11 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
         ("", "pods") if before.is_some() => json::set(object, &["status", "qosClass"], qos(object)),
         _ if before.is_some() => {}
         ("batch", "jobs") => job(state, object),
+        ("apiregistration.k8s.io", "apiservices") => {
+            json::remove(object, &["status"]);
+            let time = str_at(object, &["metadata", "creationTimestamp"]).to_owned();
+            aggregation::be_available_if_local(object, &time);
+        }
         ("", "pods") => {
             let namespace = str_at(object, &["metadata", "namespace"]).to_owned();
             if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {

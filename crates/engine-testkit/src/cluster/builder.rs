@@ -12,6 +12,7 @@ use tokio::sync::{Notify, broadcast};
 use super::{Cluster, Inner};
 use crate::{
     access::Policy,
+    aggregation,
     clock::Clock,
     controllers::{
         self, Queue,
@@ -264,6 +265,7 @@ impl Cluster {
         for object in extras.into_iter().chain(nodes) {
             let _created = self.create(object);
         }
+        aggregation::bootstrap(&mut self.inner.state.lock(), self.inner.clock.now());
         if self.inner.settings.controllers {
             controllers::settle(&self.inner);
         }

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{View, control, events, follow, reconcile, writes};
 use crate::{
+    aggregation,
     clock::Now,
     cluster::Inner,
     json::{list_at, str_at},
@@ -162,6 +163,9 @@ fn collect_inside(state: &mut State, dirty: BTreeMap<ObjectKey, Transition>, at:
 }
 
 fn look(state: &mut State, key: &ObjectKey, now: Now) {
+    if key.gr.to_string() == "apiservices.apiregistration.k8s.io" {
+        aggregation::follow_definitions(state, key.name(), now);
+    }
     let Some(object) = state.store.at(key).cloned() else {
         return;
     };

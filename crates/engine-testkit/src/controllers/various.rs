@@ -9,6 +9,7 @@ use super::{
     events::Note,
 };
 use crate::{
+    aggregation,
     json::{self, get, i64_at, list_at, str_at},
     store::{ObjectKey, Stored, selector::LabelSelector},
 };
@@ -81,25 +82,18 @@ fn expected(view: &View<'_>, pods: &[&Value]) -> i64 {
     sum
 }
 
-/// A local one is available; one that is served elsewhere has nobody to serve it here.
+/// A local one is available; another one, when there seems to be somebody behind its Service.
 pub(super) fn api_service(view: &View<'_>, key: &ObjectKey, service: &Stored) -> Decision {
     let mut after = service.value.clone();
     let served = get(&service.value, &["spec", "service"]);
-    match served {
-        None => {
-            set_condition(&mut after, "Available", "True", "Local", "Local APIServices are always available", view.now)
-        }
-        Some(s) => {
-            let exists = view.get("", "services", str_at(s, &["namespace"]), str_at(s, &["name"])).is_some();
-            if exists {
-                set_condition(&mut after, "Available", "True", "Passed", "all checks passed", view.now);
-            } else {
-                let message =
-                    format!("service/{} in {:?} is not present", str_at(s, &["name"]), str_at(s, &["namespace"]));
-                set_condition(&mut after, "Available", "False", "ServiceNotFound", &message, view.now);
-            }
-        }
-    }
+    let (status, reason, message) = match served {
+        None => ("True", "Local", "Local APIServices are always available".to_owned()),
+        Some(target) => match aggregation::why_not(view.state, target) {
+            Some((reason, message)) => ("False", reason, message),
+            None => ("True", "Passed", "all checks passed".to_owned()),
+        },
+    };
+    set_condition(&mut after, "Available", status, reason, &message, view.now);
     let wake = served.map(|_| view.now.elapsed + std::time::Duration::from_secs(15));
     let mut decision = Decision { writes: Vec::new(), wake };
     decision.status(key, service, after);

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::{BoxError, Call, ResponseBody, cut};
 use crate::{
     access::{self, User},
+    aggregation,
     cluster::Inner,
     controllers,
     fault::{ConcurrentWrite, Staleness, Verdict},
@@ -78,7 +79,8 @@ pub(super) fn admit(inner: &Inner, call: &Call, of: Option<&Arc<User>>, parts: &
         Err(e) => refused = refused.or(Some(e)),
     }
     record.user.clone_from(&user.name);
-    let verdict = state.faults.judge(&record);
+    let mut verdict = state.faults.judge(&record);
+    verdict.broken |= aggregation::is_down(&state, &route.group, &route.version);
     record.faults.clone_from(&verdict.hit);
     let refused = refused.or_else(|| access::authorize(&state, &user, &record).err());
     let webhooks = state.webhooks.iter().filter(|w| record.changes() && w.requests.matches(&record)).cloned();

@@ -4,6 +4,7 @@ mod at;
 mod core;
 mod network;
 mod policy;
+mod registration;
 mod workload;
 
 use serde_json::Value;
@@ -36,6 +37,7 @@ pub(super) fn validate(group: &str, resource: &str, object: &Value, causes: &mut
         ("scheduling.k8s.io", "priorityclasses") => {
             root.field("preemptionPolicy").one_of(&["PreemptLowerPriority", "Never"], causes);
         }
+        ("apiregistration.k8s.io", "apiservices") => registration::api_service(object, causes),
         ("storage.k8s.io", "storageclasses") => core::storage_class(&root, causes),
         ("coordination.k8s.io", "leases") => core::lease(&root, causes),
         ("admissionregistration.k8s.io", _) => policy::webhooks(&root, causes),

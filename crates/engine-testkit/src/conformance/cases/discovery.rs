@@ -44,6 +44,10 @@ cases!("discovery":
     a_crd_changes_the_tag(alone),
     a_crd_gets_conditions,
     an_api_service_of_each_group_version_is_there,
+    an_api_service_says_who_made_it_and_its_priorities,
+    an_api_service_of_a_custom_kind_comes_and_goes_with_it,
+    an_api_service_is_validated,
+    api_services_order_the_versions_of_their_group(alone),
     a_broken_api_service_is_listed_and_unavailable(alone),
     the_root_lists_paths,
 );
@@ -542,6 +546,112 @@ async fn an_api_service_of_each_group_version_is_there(lab: &Lab) -> Outcome {
         let good = available.is_some_and(|c| c["status"] == "True" && c["reason"] == "Local");
         reply.ensure(good, "Available, since it is local")?;
     }
+    Ok(())
+}
+
+async fn an_api_service_says_who_made_it_and_its_priorities(lab: &Lab) -> Outcome {
+    for (name, of_group, of_version) in
+        [("v1.", 18_000, 1), ("v1.apps", 17_800, 15), ("v2.autoscaling", 17_500, 30), ("v1.storage.k8s.io", 16_800, 15)]
+    {
+        let reply = lab.read(&format!("{SERVICES}/{name}")).await?;
+        reply
+            .expect_at("/metadata/labels", json!({"kube-aggregator.kubernetes.io/automanaged": "onstart"}))?
+            .expect_at("/metadata/managedFields/0/manager", "kube-apiserver")?
+            .expect_at("/spec/groupPriorityMinimum", of_group)?
+            .expect_at("/spec/versionPriority", of_version)?;
+    }
+    lab.get(&format!("{SERVICES}/v1.apiregistration.k8s.io")).await?.expect(404)?;
+    Ok(())
+}
+
+async fn an_api_service_of_a_custom_kind_comes_and_goes_with_it(lab: &Lab) -> Outcome {
+    lab.create(CRDS, crd_with(lab, &[("v2", true), ("v3", false)])).await?;
+    let group = group_of(lab);
+    for version in ["v1", "v2"] {
+        let path = format!("{SERVICES}/{version}.{group}");
+        let reply = lab.eventually(&path, "an APIService", |r| r.status() == 200).await?;
+        let reply = reply
+            .expect_at("/metadata/labels", json!({"kube-aggregator.kubernetes.io/automanaged": "true"}))?
+            .expect_at(
+                "/spec",
+                json!({
+                    "group": group, "version": version, "groupPriorityMinimum": 1000, "versionPriority": 100,
+                }),
+            )?;
+        reply.expect_at("/status/conditions/0/reason", "Local")?;
+    }
+    lab.get(&format!("{SERVICES}/v3.{group}")).await?.expect(404)?;
+    let crd = format!("{CRDS}/gadgets.{group}");
+    let patch = json!([{"op": "replace", "path": "/spec/versions/1/served", "value": false}]);
+    lab.patch(&crd, crate::conformance::Patch::Json, &patch).await?.expect(200)?;
+    lab.eventually(&format!("{SERVICES}/v2.{group}"), "the end of v2", |r| r.status() == 404).await?;
+    lab.delete(&crd).await?.expect(200)?;
+    lab.eventually(&format!("{SERVICES}/v1.{group}"), "the end of v1", |r| r.status() == 404).await?;
+    Ok(())
+}
+
+/// An APIService of the case's own group.
+fn api_service(lab: &Lab, version: &str, service: Value, priorities: (i64, i64)) -> Value {
+    let group = group_of(lab);
+    json!({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": format!("{version}.{group}")},
+        "spec": {
+            "group": group, "version": version, "groupPriorityMinimum": priorities.0, "versionPriority": priorities.1,
+            "service": service, "insecureSkipTLSVerify": service.is_object(),
+        },
+    })
+}
+
+async fn an_api_service_is_validated(lab: &Lab) -> Outcome {
+    let service = json!({"namespace": lab.namespace(), "name": "nobody"});
+    let mut named = api_service(lab, "v1", service.clone(), (100, 10));
+    named["metadata"]["name"] = json!(lab.name("other"));
+    let group = group_of(lab);
+    let wanted = format!("must be `spec.version+\".\"+spec.group`: \"v1.{group}\"");
+    lab.post(SERVICES, &named).await?.expect_error(422, "Invalid")?.expect_in_message(&wanted)?;
+    let reply = lab.post(SERVICES, &api_service(lab, "v1", service.clone(), (0, 2_000))).await?;
+    reply
+        .expect_error(422, "Invalid")?
+        .expect_in_message("spec.groupPriorityMinimum: Invalid value: 0: must be positive and less than 20000")?
+        .expect_in_message("spec.versionPriority: Invalid value: 2000: must be positive and less than 1000")?;
+    let reply = lab.post(SERVICES, &api_service(lab, "v1", json!({}), (100, 10))).await?;
+    reply
+        .expect_error(422, "Invalid")?
+        .expect_in_message("spec.service.namespace: Required value")?
+        .expect_in_message("spec.service.name: Required value")?;
+    let reply = lab.post(&format!("{SERVICES}?dryRun=All"), &api_service(lab, "v1", service, (100, 10))).await?;
+    reply.expect(201)?.expect_at("/spec/service/port", 443)?;
+    Ok(())
+}
+
+async fn api_services_order_the_versions_of_their_group(lab: &Lab) -> Outcome {
+    let target = json!({"namespace": lab.namespace(), "name": "somebody"});
+    let group = group_of(lab);
+    let ports = json!({"metadata": {"name": "somebody"}, "spec": {"ports": [{"port": 443}]}});
+    lab.create(&lab.path("v1", "services"), ports).await?;
+    for (version, priority) in [("v1", 30), ("v2", 10), ("v3", 10)] {
+        lab.create(SERVICES, api_service(lab, version, target.clone(), (100, priority))).await?;
+    }
+    let path = format!("{SERVICES}/v1.{group}");
+    let reason =
+        |r: &Reply| ["EndpointsNotFound", "MissingEndpoints"].contains(&r.str_at("/status/conditions/0/reason"));
+    lab.eventually(&path, "a Service without endpoints", reason).await?;
+    let order = |r: &Reply| -> Vec<String> {
+        let versions = r.at("/versions").as_array().into_iter().flatten();
+        versions.filter_map(|v| v["version"].as_str()).map(str::to_owned).collect()
+    };
+    lab.eventually(&format!("/apis/{group}"), "the versions in order", |r| order(r) == ["v1", "v3", "v2"]).await?;
+    let stale = json!({"metadata": {"name": group}, "versions": [
+        {"version": "v1", "freshness": "Stale"}, {"version": "v3", "freshness": "Stale"},
+        {"version": "v2", "freshness": "Stale"},
+    ]});
+    let listed = |r: &Reply| r.at("/items").as_array().is_some_and(|groups| groups.contains(&stale));
+    lab.eventually_as("/apis", AGGREGATED, "the stale versions", listed).await?;
+    for version in ["v1", "v2", "v3"] {
+        lab.delete(&format!("{SERVICES}/{version}.{group}")).await?.expect(200)?;
+    }
+    lab.eventually(&format!("/apis/{group}"), "the end of the group", |r| r.status() == 404).await?;
     Ok(())
 }
 
