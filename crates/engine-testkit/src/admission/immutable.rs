@@ -39,6 +39,29 @@ pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: 
         }
         ("", "persistentvolumeclaims") => claim(before, after, causes),
         ("", "pods") => pod(before, after, causes),
+        // Nothing of an Event in the newer shape changes but its series. Errors have the names of the older one.
+        ("events.k8s.io", "events") => {
+            for (field, name) in [
+                ("regarding", "involvedObject"),
+                ("reason", "reason"),
+                ("note", "message"),
+                ("deprecatedSource", "source"),
+                ("deprecatedFirstTimestamp", "firstTimestamp"),
+                ("deprecatedLastTimestamp", "lastTimestamp"),
+                ("deprecatedCount", "count"),
+                ("type", "type"),
+                ("eventTime", "eventTime"),
+                ("action", "action"),
+                ("related", "related"),
+                ("reportingController", "reportingController"),
+                ("reportingInstance", "reportingInstance"),
+            ] {
+                let (old, new) = (get(before, &[field]), get(after, &[field]));
+                if old != new {
+                    causes.push(Cause::invalid(name, new.unwrap_or(&Value::Null), IMMUTABLE));
+                }
+            }
+        }
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             let (old, new) = (get(before, &["roleRef"]), get(after, &["roleRef"]));
             if old != new {

@@ -81,5 +81,8 @@ fn common(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &
     if target.resource.is("", "pods") {
         pod::validate(&object["spec"], "spec", causes);
     }
+    if target.resource.is("events.k8s.io", "events") && before.is_none() {
+        rules::made_newer(object, causes);
+    }
     rules::validate(group, resource, object, causes);
 }

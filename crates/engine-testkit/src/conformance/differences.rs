@@ -13,10 +13,6 @@ pub struct Difference {
 /// All of them. [`Suite::tolerate`](super::Suite::tolerate) takes the list.
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
-        what: "fields/events_of_the_newer_group_have_newer_names",
-        reason: "events of the core and of events.k8s.io are kept apart: nothing translates between their shapes",
-    },
-    Difference {
         what: "aggregation",
         reason: "nobody is behind the Service of an APIService: its group version is down (503, Stale) until the Service has \
                  endpoints, and then has no kinds. Deleting or changing the APIService of what the server serves itself \

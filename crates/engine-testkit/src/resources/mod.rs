@@ -1,6 +1,7 @@
 //! The resources that the cluster serves: the built-in table and those that CRDs add while it runs.
 
 mod builtin;
+pub(crate) mod shared;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 

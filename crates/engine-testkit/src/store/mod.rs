@@ -15,7 +15,10 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::{json, resources::GroupResource};
+use crate::{
+    json,
+    resources::{GroupResource, shared},
+};
 
 /// One version of an object.
 #[derive(Debug)]
@@ -237,8 +240,10 @@ impl Store {
         self.dependents.get(uid).map_or(0, BTreeSet::len)
     }
 
+    /// The kinds of which there are objects, each object in one of them.
     pub(crate) fn kinds(&self) -> Vec<GroupResource> {
-        self.collections.iter().filter(|(_, c)| !c.objects.is_empty()).map(|(gr, _)| gr.clone()).collect()
+        let there = self.collections.iter().filter(|(gr, c)| !c.objects.is_empty() && !shared::is_guest(gr));
+        there.map(|(gr, _)| gr.clone()).collect()
     }
 
     /// The objects of a collection, of one namespace or of all.
@@ -250,11 +255,20 @@ impl Store {
             .unwrap_or_default()
     }
 
-    /// Writes an object: its resourceVersion becomes the new revision.
+    /// Writes an object: its resourceVersion becomes the new revision. What two groups serve is kept in both shapes, so that
+    /// reads and watches of either find their own.
     pub(crate) fn put(&mut self, gr: &GroupResource, mut value: Value) -> Arc<Stored> {
         self.revision += 1;
+        json::set(&mut value, &["metadata", "resourceVersion"], self.revision.to_string());
+        if let Some(twin) = shared::twin(gr) {
+            let value = (twin.convert)(&value);
+            self.put_one(&twin.gr, value);
+        }
+        self.put_one(gr, value)
+    }
+
+    fn put_one(&mut self, gr: &GroupResource, value: Value) -> Arc<Stored> {
         let revision = self.revision;
-        json::set(&mut value, &["metadata", "resourceVersion"], revision.to_string());
         let stored = Stored::new(value, revision);
         let at = ObjectKey::new(gr, stored.namespace(), stored.name());
         let before = self.collection(gr).objects.insert(at.key.clone(), stored.clone());
@@ -269,9 +283,17 @@ impl Store {
 
     /// Takes an object away. The answer is its last state, at the revision of the deletion.
     pub(crate) fn remove(&mut self, at: &ObjectKey) -> Option<Arc<Stored>> {
+        self.at(at)?;
+        self.revision += 1;
+        if let Some(twin) = shared::twin(&at.gr) {
+            self.remove_one(&ObjectKey { gr: twin.gr, key: at.key.clone() });
+        }
+        self.remove_one(at)
+    }
+
+    fn remove_one(&mut self, at: &ObjectKey) -> Option<Arc<Stored>> {
         let before = self.collections.get_mut(&at.gr)?.objects.remove(&at.key)?;
         self.unlink(at, &before);
-        self.revision += 1;
         let revision = self.revision;
         let object = before.at_revision(revision);
         let event = Event {
@@ -288,8 +310,10 @@ impl Store {
     fn record(&mut self, at: &ObjectKey, event: Event) {
         let now = (event.change != Change::Deleted).then(|| event.object.clone());
         // The first `before` and the last `after` of an object are what the controllers need.
-        let entry = self.dirty.entry(at.clone()).or_insert_with(|| (event.before.clone(), None));
-        entry.1 = now;
+        if !shared::is_guest(&at.gr) {
+            let entry = self.dirty.entry(at.clone()).or_insert_with(|| (event.before.clone(), None));
+            entry.1 = now;
+        }
         let limit = self.log_limit;
         let collection = self.collection(&at.gr);
         collection.watchers.retain(|w| w.try_send(event.clone()).is_ok());
@@ -302,6 +326,9 @@ impl Store {
     }
 
     fn link(&mut self, at: &ObjectKey, object: &Stored) {
+        if shared::is_guest(&at.gr) {
+            return;
+        }
         self.by_uid.insert(object.uid().to_owned(), at.clone());
         for owner in json::list_at(&object.value, &["metadata", "ownerReferences"]) {
             let uid = json::str_at(owner, &["uid"]).to_owned();
@@ -310,6 +337,9 @@ impl Store {
     }
 
     fn unlink(&mut self, at: &ObjectKey, object: &Stored) {
+        if shared::is_guest(&at.gr) {
+            return;
+        }
         self.by_uid.remove(object.uid());
         for owner in json::list_at(&object.value, &["metadata", "ownerReferences"]) {
             let uid = json::str_at(owner, &["uid"]);

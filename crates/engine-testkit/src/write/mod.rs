@@ -16,7 +16,7 @@ use crate::{
     admission,
     clock::Now,
     json,
-    resources::Resource,
+    resources::{Resource, shared},
     state::State,
     status::{About, ApiError},
     store::Stored,
@@ -50,7 +50,9 @@ impl<'a> Target<'a> {
 
     /// For `Invalid` errors, which name the kind.
     pub(crate) fn about_kind(&self) -> About<'a> {
-        About { group: &self.resource.gr.group, resource: &self.resource.kind, name: self.name }
+        // Of what two groups serve the errors are of the one that keeps it.
+        let group = if shared::is_guest(&self.resource.gr) { "" } else { &*self.resource.gr.group };
+        About { group, resource: &self.resource.kind, name: self.name }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod at;
 mod core;
+mod event;
 mod network;
 mod policy;
 mod registration;
@@ -10,6 +11,7 @@ mod workload;
 use serde_json::Value;
 
 use self::at::At;
+pub(super) use self::event::made_newer;
 use crate::status::Cause;
 
 /// The rules of a kind's own fields, on creation and on every change.

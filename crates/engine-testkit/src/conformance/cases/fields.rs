@@ -27,6 +27,10 @@ cases!("fields":
     pods_know_the_old_name_of_their_node,
     events_are_selected_by_what_they_are_about,
     events_of_the_newer_group_have_newer_names,
+    events_of_both_groups_are_the_same,
+    events_of_both_groups_are_watched,
+    a_write_through_one_group_forgets_who_wrote_through_the_other,
+    events_of_the_newer_group_are_complete_and_fixed,
     secrets_are_selected_by_type,
     namespaces_are_selected_by_phase,
     nodes_are_selected_by_whether_they_take_pods,
@@ -286,6 +290,123 @@ async fn events_of_the_newer_group_have_newer_names(lab: &Lab) -> Outcome {
     selects(lab, &path, "reason=Broken,regarding.kind=Gadget", &["b"]).await?;
     selects(lab, &path, "reportingController=suite,type=Normal", &["a"]).await?;
     refuses(lab, &path, "involvedObject.name=x", "field label not supported: involvedObject.name").await
+}
+
+/// An Event in the shape of the newer group.
+fn newer_event(lab: &Lab, name: &str) -> Value {
+    json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": name},
+        "regarding": {"kind": "Gadget", "name": "x", "namespace": lab.namespace()}, "related": {"kind": "Node", "name": "n"},
+        "reason": "Made", "note": "m", "type": "Normal", "action": "Making", "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "example.com/suite", "reportingInstance": "1",
+    })
+}
+
+async fn events_of_both_groups_are_the_same(lab: &Lab) -> Outcome {
+    events(lab).await?;
+    let (older, newer) = (lab.path("v1", "events"), lab.path("events.k8s.io/v1", "events"));
+    lab.create(&newer, newer_event(lab, "c")).await?;
+    for path in [&older, &newer] {
+        lab.read(path).await?.expect_names(&["a", "b", "c"])?;
+    }
+    let about = json!({
+        "kind": "Gadget", "apiVersion": "example.com/v1", "name": "x", "namespace": lab.namespace(), "uid": "u-1",
+        "fieldPath": "spec.part",
+    });
+    let first = lab.read(&format!("{older}/a")).await?;
+    let reply = lab.read(&format!("{newer}/a")).await?;
+    let reply = reply
+        .expect_at("/apiVersion", "events.k8s.io/v1")?
+        .expect_at("/metadata", first.at("/metadata").clone())?
+        .expect_at("/regarding", about)?
+        .expect_at("/note", "m")?
+        .expect_at("/deprecatedSource", json!({"component": "suite"}))?
+        .expect_at("/deprecatedFirstTimestamp", "2026-01-01T00:00:00Z")?
+        .expect_at("/deprecatedLastTimestamp", "2026-01-01T00:00:00Z")?
+        .expect_at("/deprecatedCount", 1)?
+        .expect_at("/reportingController", "suite")?;
+    reply.ensure(reply.at("/message").is_null() && reply.at("/involvedObject").is_null(), "no older names")?;
+    let reply = lab.read(&format!("{older}/c")).await?;
+    reply
+        .expect_at("/apiVersion", "v1")?
+        .expect_at("/involvedObject/name", "x")?
+        .expect_at("/message", "m")?
+        .expect_at("/source", json!({}))?
+        .expect_at("/related/name", "n")?
+        .expect_at("/reportingComponent", "example.com/suite")?
+        .expect_at("/eventTime", "2026-01-01T00:00:00.000000Z")?
+        .expect_at("/metadata/managedFields/0/apiVersion", "events.k8s.io/v1")?;
+    Ok(())
+}
+
+async fn events_of_both_groups_are_watched(lab: &Lab) -> Outcome {
+    let (older, newer) = (lab.path("v1", "events"), lab.path("events.k8s.io/v1", "events"));
+    let from = lab.read(&older).await?;
+    let from = from.version();
+    let mut watches = Vec::new();
+    for path in [&older, &newer] {
+        watches.push(lab.watch(&format!("{path}?resourceVersion={from}")).await?);
+    }
+    lab.create(&newer, newer_event(lab, "a")).await?;
+    let patch = json!({"message": "another"});
+    lab.patch(&format!("{older}/a"), crate::conformance::Patch::Merge, &patch).await?.expect(200)?;
+    lab.delete(&format!("{newer}/a")).await?.expect(200)?;
+    let mut versions = Vec::new();
+    for (watch, field) in watches.iter_mut().zip(["message", "note"]) {
+        let mut seen = Vec::new();
+        for (kind, text) in [("ADDED", "m"), ("MODIFIED", "another"), ("DELETED", "another")] {
+            let event = watch.event().await?;
+            if event.kind != kind || event.object[field] != text {
+                return Err(watch.failure(format!("{kind} with the {field} {text:?}")));
+            }
+            seen.push(event.version().to_owned());
+        }
+        versions.push(seen);
+    }
+    lab.read(&older).await?.ensure(versions[0] == versions[1], "the same versions")
+}
+
+async fn a_write_through_one_group_forgets_who_wrote_through_the_other(lab: &Lab) -> Outcome {
+    let (older, newer) = (lab.path("v1", "events"), lab.path("events.k8s.io/v1", "events"));
+    lab.create(&newer, newer_event(lab, "a")).await?;
+    let patch = json!({"message": "another", "count": 7});
+    let path = format!("{older}/a?fieldManager=other");
+    let reply = lab.patch(&path, crate::conformance::Patch::Merge, &patch).await?.expect(200)?;
+    let fields = json!({"f:count": {}, "f:message": {}});
+    reply
+        .expect_at("/metadata/managedFields/0/manager", "other")?
+        .expect_at("/metadata/managedFields/0/apiVersion", "v1")?
+        .expect_at("/metadata/managedFields/0/fieldsV1", fields)?
+        .expect_at("/metadata/managedFields/1", Value::Null)?;
+    let reply = lab.read(&format!("{newer}/a")).await?;
+    reply.expect_at("/note", "another")?.expect_at("/deprecatedCount", 7)?;
+    Ok(())
+}
+
+async fn events_of_the_newer_group_are_complete_and_fixed(lab: &Lab) -> Outcome {
+    events(lab).await?;
+    let newer = lab.path("events.k8s.io/v1", "events");
+    let bare =
+        json!({"metadata": {"name": "d"}, "regarding": {"kind": "Pod", "name": "x", "namespace": lab.namespace()}});
+    lab.post(&newer, &bare).await?.expect_error(422, "Invalid")?.expect_message(
+        "Event \"d\" is invalid: [eventTime: Required value, type: Invalid value: \"\": has invalid value: ]",
+    )?;
+    let mut dated = newer_event(lab, "d");
+    dated["deprecatedCount"] = json!(2);
+    lab.post(&newer, &dated).await?.expect_error(422, "Invalid")?.expect_in_message("count: Invalid value")?;
+    let path = format!("{newer}/a");
+    let reply = lab.patch(&path, crate::conformance::Patch::Merge, &json!({"note": "changed"})).await?;
+    reply
+        .expect_error(422, "Invalid")?
+        .expect_message("Event \"a\" is invalid: message: Invalid value: \"changed\": field is immutable")?;
+    let labels = json!({"metadata": {"labels": {"l": "1"}}});
+    lab.patch(&path, crate::conformance::Patch::Merge, &labels).await?.expect(200)?;
+    lab.read(&lab.path("v1", "events/a")).await?.expect_at("/metadata/labels", json!({"l": "1"}))?;
+    lab.get(&format!("{newer}/z"))
+        .await?
+        .expect_error(404, "NotFound")?
+        .expect_message("events.events.k8s.io \"z\" not found")?;
+    Ok(())
 }
 
 async fn secrets_are_selected_by_type(lab: &Lab) -> Outcome {
