@@ -35,9 +35,9 @@ pub(crate) fn complaint(name: &str, rule: Rule) -> Option<String> {
         Rule::Subdomain => too_long(253).or_else(|| (!name.split('.').all(is_label)).then(|| SUBDOMAIN.to_owned())),
         Rule::PathSegment => {
             if matches!(name, "." | "..") {
-                Some(format!("may not be {name:?}"))
+                Some(format!("may not be '{name}'"))
             } else {
-                ["/", "%"].iter().find(|c| name.contains(**c)).map(|c| format!("may not contain {c:?}"))
+                ["/", "%"].iter().find(|c| name.contains(**c)).map(|c| format!("may not contain '{c}'"))
             }
         }
     }
@@ -47,11 +47,18 @@ pub(crate) fn complaint(name: &str, rule: Rule) -> Option<String> {
 pub(crate) fn complaints(name: &str, rule: Rule) -> Vec<String> {
     let too_long = |limit: usize| (name.len() > limit).then(|| format!("must be no more than {limit} characters"));
     match rule {
-        Rule::Label => too_long(63).into_iter().chain((!is_label(name)).then(|| LABEL.to_owned())).collect(),
+        Rule::Label => {
+            let dots = name.split('.').all(is_label);
+            let detail = || if dots { "must not contain dots".to_owned() } else { LABEL.to_owned() };
+            too_long(63).into_iter().chain((!is_label(name)).then(detail)).collect()
+        }
         Rule::Subdomain => {
             too_long(253).into_iter().chain((!name.split('.').all(is_label)).then(|| SUBDOMAIN.to_owned())).collect()
         }
-        Rule::PathSegment => complaint(name, rule).into_iter().collect(),
+        Rule::PathSegment if matches!(name, "." | "..") => vec![format!("may not be '{name}'")],
+        Rule::PathSegment => {
+            ["/", "%"].iter().filter(|c| name.contains(**c)).map(|c| format!("may not contain '{c}'")).collect()
+        }
     }
 }
 
@@ -69,69 +76,46 @@ pub(crate) fn prefix_complaint(prefix: &str, rule: Rule) -> Vec<String> {
 
 /// What is wrong with a qualified name, as keys of labels are: one or more of its parts.
 pub(crate) fn key_complaints(key: &str) -> Vec<String> {
-    const PART: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+    const QUALIFIED: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
     let parts: Vec<&str> = key.split('/').collect();
     let mut out = Vec::new();
     let name = match parts.as_slice() {
         [name] => name,
         [prefix, name] => {
-            if prefix.is_empty() {
-                out.push("prefix part must be non-empty".to_owned());
-            } else {
-                out.extend(complaints(prefix, Rule::Subdomain).into_iter().map(|c| format!("prefix part {c}")));
+            match *prefix {
+                "" => out.push("prefix part must be non-empty".to_owned()),
+                prefix => {
+                    if prefix.len() > 253 {
+                        out.push("prefix part must be no more than 253 bytes".to_owned());
+                    }
+                    if !prefix.split('.').all(is_label) {
+                        out.push(format!("prefix part {SUBDOMAIN}"));
+                    }
+                }
             }
             name
         }
         _ => {
-            return vec![
-                "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end \
-                 with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for \
-                 validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and \
-                 '/' (e.g. 'example.com/MyName')"
-                    .to_owned(),
-            ];
+            return vec![format!(
+                "a valid label key {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. \
+                 'example.com/MyName')"
+            )];
         }
     };
     if name.is_empty() {
         out.push("name part must be non-empty".to_owned());
     } else if name.len() > 63 {
-        out.push("name part must be no more than 63 characters".to_owned());
+        out.push("name part must be no more than 63 bytes".to_owned());
     }
     if !is_qualified(name) {
-        out.push(format!("name part {PART}"));
+        out.push(format!("name part {QUALIFIED}"));
     }
     out
 }
 
-/// A key of a label selector: as a label's key, with the prefix as it is written.
+/// A key of a label selector, all complaints in one.
 pub(crate) fn selector_key_complaint(key: &str) -> Option<String> {
-    const QUALIFIED: &str = "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-    let parts: Vec<&str> = key.split('/').collect();
-    let (prefix, name) = match parts.as_slice() {
-        [name] => (None, *name),
-        [prefix, name] => (Some(*prefix), *name),
-        _ => {
-            return Some(format!(
-                "a valid label key must consist of {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. \
-                 'example.com/MyName')"
-            ));
-        }
-    };
-    let mut complaints = Vec::new();
-    match prefix {
-        Some("") => complaints.push("prefix part must be non-empty".to_owned()),
-        Some(prefix) if prefix.len() > 253 => complaints.push("prefix part must be no more than 253 bytes".to_owned()),
-        Some(prefix) => complaints.extend(complaint(prefix, Rule::Subdomain).map(|c| format!("prefix part {c}"))),
-        None => {}
-    }
-    if name.is_empty() {
-        complaints.push("name part must be non-empty".to_owned());
-    } else if name.len() > 63 {
-        complaints.push("name part must be no more than 63 bytes".to_owned());
-    }
-    if !is_qualified(name) {
-        complaints.push(format!("name part must consist of {QUALIFIED}"));
-    }
+    let complaints = key_complaints(key);
     (!complaints.is_empty()).then(|| complaints.join("; "))
 }
 
@@ -153,11 +137,10 @@ pub(crate) fn value_complaints(value: &str) -> Vec<String> {
 
 /// What is wrong with a label as RFC 1035 has them, which begins with a letter.
 pub(crate) fn label_1035(text: &str) -> Vec<String> {
+    let too_long = (text.len() > 63).then(|| "must be no more than 63 characters".to_owned());
     let ok = is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase());
-    if ok {
-        return Vec::new();
-    }
-    vec!["a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned()]
+    let malformed = (!ok).then(|| "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned());
+    too_long.into_iter().chain(malformed).collect()
 }
 
 #[cfg(test)]
