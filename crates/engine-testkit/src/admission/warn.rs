@@ -2,14 +2,18 @@
 
 use serde_json::Value;
 
+use super::names;
 use crate::{
     json::{get, i64_at, list_at, str_at},
     resources::Resource,
 };
 
-/// Warnings about an object that was accepted.
-pub(crate) fn warnings(resource: &Resource, object: &Value) -> Vec<String> {
+/// Warnings about an object that was accepted; `before` is the stored one on an update.
+pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Value>) -> Vec<String> {
     let mut out = Vec::new();
+    if resource.is_custom() {
+        finalizers(object, before, &mut out);
+    }
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("", "endpoints") => {
             out.push("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
@@ -27,6 +31,26 @@ pub(crate) fn warnings(resource: &Resource, object: &Value) -> Vec<String> {
     out
 }
 
+/// Names of finalizers that somebody else may use, too, as far as they are new.
+fn finalizers(object: &Value, before: Option<&Value>, out: &mut Vec<String>) {
+    const AT: &str = "metadata.finalizers";
+    let had = before.map_or(&[][..], |b| list_at(b, &["metadata", "finalizers"]));
+    let all = list_at(object, &["metadata", "finalizers"]).iter();
+    let mut fresh: Vec<&str> = all.filter(|f| !had.contains(f)).filter_map(Value::as_str).collect();
+    fresh.sort_unstable();
+    fresh.dedup();
+    for name in fresh {
+        out.extend(names::key_complaints(name).into_iter().map(|c| format!("{AT}: {name:?}: {c}")));
+        if !name.contains('/') && !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {
+            let path = if name.contains('.') { " including a path (/)" } else { "" };
+            out.push(format!(
+                "{AT}: {name:?}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other \
+                 finalizer writers"
+            ));
+        }
+    }
+}
+
 fn pod(spec: &Value, path: &str, out: &mut Vec<String>) {
     let mut ports: Vec<((i64, String), String)> = Vec::new();
     for key in ["initContainers", "containers"] {
@@ -42,7 +66,7 @@ fn pod(spec: &Value, path: &str, out: &mut Vec<String>) {
                     ports.push((id, here));
                 }
             }
-            names(container, &at, out);
+            hidden_variables(container, &at, out);
         }
     }
     let grace = i64_at(spec, &["terminationGracePeriodSeconds"]);
@@ -54,7 +78,7 @@ fn pod(spec: &Value, path: &str, out: &mut Vec<String>) {
 }
 
 /// Variables that are set twice.
-fn names(container: &Value, at: &str, out: &mut Vec<String>) {
+fn hidden_variables(container: &Value, at: &str, out: &mut Vec<String>) {
     let mut seen: Vec<&str> = Vec::new();
     for (j, variable) in list_at(container, &["env"]).iter().enumerate() {
         let name = str_at(variable, &["name"]);

@@ -47,8 +47,8 @@ impl Cluster {
             other => other.to_owned(),
         };
         let target = Target { resource: &resource, version, namespace: &namespace, name: "", subresource: "" };
-        let answer =
-            create::create(&mut state, target, object, &self.options(), None).map_err(|e| Refused::new(&what, &e))?;
+        let answer = create::create(&mut state, target, object, &self.options(), create::How::Posted)
+            .map_err(|e| Refused::new(&what, &e))?;
         drop(state);
         self.inner.wake_controllers();
         Ok(answer.outcome.value().clone())
@@ -87,7 +87,8 @@ impl Cluster {
         };
         let version = resource.storage_version.clone();
         let target = Target { resource: &resource, version: &version, namespace, name, subresource: "" };
-        let deleted = delete::delete(&mut state, target, &delete::DeleteOptions::default(), &self.options()).is_ok();
+        let how = delete::DeleteOptions { propagation: Some(delete::Propagation::Background), ..Default::default() };
+        let deleted = delete::delete(&mut state, target, &how, &self.options()).is_ok();
         drop(state);
         self.inner.wake_controllers();
         deleted

@@ -185,7 +185,7 @@ impl Loader<'_> {
         let status = object.get("status").cloned();
         let uid = str_at(&object, &["metadata", "uid"]).to_owned();
         json::remove(&mut object, &["metadata", "resourceVersion"]);
-        let answer = create::create(self.state, target, object, &self.options, None)?;
+        let answer = create::create(self.state, target, object, &self.options, create::How::Posted)?;
         let Outcome::Stored(stored) = answer.outcome else { return Ok(()) };
         self.serve(&stored.value);
         if !uid.is_empty() {

@@ -109,7 +109,7 @@ pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: 
                 let Some(resource) = state.registry.of(&key.gr).cloned() else {
                     continue;
                 };
-                let how = delete::DeleteOptions { propagation, ..delete::DeleteOptions::default() };
+                let how = delete::DeleteOptions { propagation: Some(propagation), ..delete::DeleteOptions::default() };
                 // It may be gone already: that is what was wanted.
                 let _gone_already = delete::delete(state, target(&resource, &key, ""), &how, &options(manager, now));
             }
@@ -201,7 +201,8 @@ pub(super) fn create(
     let namespace = str_at(&object, &["metadata", "namespace"]).to_owned();
     let target = Target { resource: &resource, version: &version, namespace: &namespace, name: "", subresource: "" };
     let status = object.get("status").cloned();
-    let answer = creation::create(state, target, object, &options(manager, now), None).map_err(|e| e.message)?;
+    let answer = creation::create(state, target, object, &options(manager, now), creation::How::Posted)
+        .map_err(|e| e.message)?;
     if let Some(status) = status
         && let crate::write::Outcome::Stored(stored) = &answer.outcome
     {

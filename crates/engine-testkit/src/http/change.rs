@@ -130,6 +130,7 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
         }
         verb => {
             let how = delete::DeleteOptions::parse(&body::delete_options(call)?, &call.params)?;
+            let options = Options { dry_run: how.dry_run, ..options };
             if verb == "deletecollection" {
                 return read::delete_collection(inner, resource, call, &how, &options);
             }
@@ -161,12 +162,14 @@ fn create_or_act(
 ) -> Result<Answer, ApiError> {
     let mut state = inner.state.lock();
     match target.subresource {
-        "" if target.name.is_empty() => create::create(&mut state, target, body, options, None),
+        "" if target.name.is_empty() => create::create(&mut state, target, body, options, create::How::Posted),
         "eviction" => {
-            let how = delete::DeleteOptions {
-                dry_run: options.dry_run,
-                ..delete::DeleteOptions::parse(body.get("deleteOptions").unwrap_or(&Value::Null), &call.params)?
+            let asked = match body.get("deleteOptions") {
+                Some(asked) if !asked.is_null() => asked,
+                _ => &json!({}),
             };
+            let how = delete::DeleteOptions::parse(asked, &call.params)?;
+            let how = delete::DeleteOptions { dry_run: options.dry_run || how.dry_run, ..how };
             delete::delete(&mut state, target, &how, options)?;
             let status =
                 json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
@@ -184,7 +187,11 @@ fn create_or_act(
 }
 
 fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Result<Reply, ApiError> {
-    let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = match answer {
+        Answer { created: true, .. } => StatusCode::CREATED,
+        Answer { accepted: true, .. } => StatusCode::ACCEPTED,
+        _ => StatusCode::OK,
+    };
     let is_status = json::str_at(answer.outcome.value(), &["kind"]) == "Status";
     let body: Bytes = match &answer.outcome {
         Outcome::Value(v) if is_status || !call.route.subresource.is_empty() => {

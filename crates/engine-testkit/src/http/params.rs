@@ -117,18 +117,6 @@ impl Params {
         }
         Err(ApiError::invalid(About { group: "meta.k8s.io", resource: "ListOptions", name: "" }, &causes))
     }
-
-    /// `options` is the type that the parameter belongs to, for the error.
-    pub(crate) fn dry_run(&self, options: &str) -> Result<bool, ApiError> {
-        match self.get("dryRun") {
-            None => Ok(false),
-            Some("All") => Ok(true),
-            Some(other) => Err(ApiError::invalid(
-                About { group: "meta.k8s.io", resource: options, name: "" },
-                &[Cause::unsupported("dryRun", &serde_json::json!([other]), &["All"])],
-            )),
-        }
-    }
 }
 
 /// Percent-decoding; bytes that do not decode stay as they are.

@@ -240,12 +240,14 @@ pub(super) fn delete_collection(
             subresource: "",
         };
         let dry_run = trial || how.dry_run;
-        let how = delete::DeleteOptions { uid: None, resource_version: None, dry_run, ..how.clone() };
+        let how = delete::DeleteOptions { dry_run, ..how.clone() };
         delete::delete(&mut state, target, &how, options)?;
     }
     let revision = state.store.revision();
     let metadata = list_metadata(resource, call, revision);
     drop(state);
     let out = show::list(resource, &call.route.version, &call.wish, &page.items, metadata, call.now)?;
-    Ok(Reply::json(StatusCode::OK, out))
+    let mut reply = Reply::json(StatusCode::OK, out);
+    reply.warnings.extend(delete::warning(resource, how));
+    Ok(reply)
 }

@@ -10,25 +10,29 @@ use crate::{
     status::{About, ApiError},
 };
 
-/// Creates an object. `applied` carries the ownership when a server-side apply creates it.
+/// What creates an object.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum How {
+    Posted,
+    /// A PUT of what was not there. The body is read already.
+    Put,
+    /// A server-side apply, with the ownership that came of it. The body is read already.
+    Applied(ManagedFields),
+}
+
+/// Creates an object.
 pub(crate) fn create(
     state: &mut State,
     target: Target<'_>,
     mut body: Value,
     options: &Options,
-    applied: Option<ManagedFields>,
+    how: How,
 ) -> Result<Answer, ApiError> {
     let drawn = state.drawn();
-    // What was applied is decoded already.
-    let mut warnings = match &applied {
-        None => read_body(&target, &mut body, options)?,
-        Some(_) => Vec::new(),
+    let mut warnings = match how {
+        How::Posted => read_body(&target, &mut body, options)?,
+        How::Put | How::Applied(_) => Vec::new(),
     };
-    if !json::str_at(&body, &["metadata", "resourceVersion"]).is_empty() {
-        // An unwrapped error of the storage on a real server, and so without a reason.
-        let message = "resourceVersion should not be set on objects to be created";
-        return Err(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message));
-    }
     let mut name = json::str_at(&body, &["metadata", "name"]).to_owned();
     let generated = name.is_empty() && !json::str_at(&body, &["metadata", "generateName"]).is_empty();
     if generated {
@@ -54,14 +58,17 @@ pub(crate) fn create(
     json::remove(&mut body, &["metadata", "managedFields"]);
     admission::default(resource, &mut body, None);
     let api_version = resource.api_version(target.version);
-    let managed = applied.unwrap_or_else(|| {
+    let posted = how == How::Posted;
+    let managed = if let How::Applied(managed) = how {
+        managed
+    } else {
         let mut managed = ManagedFields::default();
         let mut nothing = resource.schema(target.version).empty_object();
         admission::encode(resource, &mut nothing);
         let time = options.now.rfc3339();
         managed.update(&**resource, &nothing, &body, &options.writer(&api_version, "", &time));
         managed
-    });
+    };
     if let Err(e) = mutate(&target, generated, &mut body, &managed, options) {
         state.put_back(drawn);
         return Err(e);
@@ -73,15 +80,24 @@ pub(crate) fn create(
     }
     admission::prepare(state, resource, &mut body, None);
     admission::validate_create(&target, &body)?;
-    if state.store.get(&resource.gr, target.namespace, &name).is_some() {
+    let has_version = json::str_at(&body, &["metadata", "resourceVersion"]).parse().is_ok_and(|v: u64| v != 0);
+    if has_version && !options.dry_run && posted {
+        // An unwrapped error of the storage on a real server, and so without a reason.
+        let message = "resourceVersion should not be set on objects to be created";
+        return Err(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message));
+    }
+    if let Some(other) = state.store.get(&resource.gr, target.namespace, &name) {
         let mut e = ApiError::already_exists(target.about());
+        if other.is_terminating() {
+            e.message.insert_str(0, "object is being deleted: ");
+        }
         if !json::str_at(&body, &["metadata", "generateName"]).is_empty() {
             e.message.push_str(", the server was not able to generate a unique name for the object");
             e.retry_after = Some(1);
         }
         return Err(e);
     }
-    warnings.extend(admission::warnings(resource, &body));
+    warnings.extend(admission::warnings(resource, &body, None));
     managed.write(&mut body);
     if let Err(e) = options.admit(state, &target, None, Some(&body)) {
         state.put_back(drawn);
@@ -90,11 +106,12 @@ pub(crate) fn create(
     let outcome = if options.dry_run {
         Outcome::Value(body)
     } else {
+        json::remove(&mut body, &["metadata", "resourceVersion"]);
         let stored = state.store.put(&resource.gr, body);
         state.registry_follows(&resource.gr, None, Some(&stored.value));
         Outcome::Stored(stored)
     };
-    Ok(Answer { outcome, created: true, warnings })
+    Ok(Answer { created: true, warnings, ..Answer::of(outcome) })
 }
 
 /// Lets the mutating webhooks have their say. They see no name that is yet to be made up, and change no ownership.

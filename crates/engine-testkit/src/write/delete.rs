@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{Answer, Options, Outcome, Target, has_generation};
 use crate::{
     json::{self, i64_at, list_at, str_at},
+    resources::Resource,
     state::State,
-    status::ApiError,
+    status::{About, ApiError, Cause},
     store::{ObjectKey, Stored},
 };
 
@@ -27,7 +28,10 @@ pub(crate) enum Propagation {
 pub(crate) struct DeleteOptions {
     pub(crate) uid: Option<String>,
     pub(crate) resource_version: Option<String>,
-    pub(crate) propagation: Propagation,
+    /// Nothing is what the kind does by default.
+    pub(crate) propagation: Option<Propagation>,
+    /// Whether `orphanDependents` says that dependents go, too.
+    pub(crate) cascades: bool,
     pub(crate) grace: Option<i64>,
     pub(crate) dry_run: bool,
 }
@@ -36,37 +40,58 @@ pub(crate) const FOREGROUND: &str = "foregroundDeletion";
 pub(crate) const ORPHAN: &str = "orphan";
 
 impl DeleteOptions {
-    /// From the body, and from the query where the body says nothing.
+    /// From the body, or from the query where there is no body.
     pub(crate) fn parse(body: &Value, params: &crate::http::params::Params) -> Result<Self, ApiError> {
+        if body.is_null() {
+            return Self::from_query(params);
+        }
         let text = |path: &[&str]| json::get(body, path).and_then(Value::as_str).map(str::to_owned);
-        let policy = text(&["propagationPolicy"]).or_else(|| params.get("propagationPolicy").map(str::to_owned));
-        let orphan = json::get(body, &["orphanDependents"])
-            .and_then(Value::as_bool)
-            .or_else(|| params.get("orphanDependents").map(|v| v == "true"));
-        let propagation = match (policy.as_deref(), orphan) {
-            (Some("Foreground"), _) => Propagation::Foreground,
-            (Some("Orphan"), _) | (None, Some(true)) => Propagation::Orphan,
-            (Some("Background") | None, _) => Propagation::Background,
-            (Some(other), _) => {
-                return Err(ApiError::invalid(
-                    crate::status::About { group: "meta.k8s.io", resource: "DeleteOptions", name: "" },
-                    &[crate::status::Cause::unsupported(
-                        "propagationPolicy",
-                        &other.into(),
-                        &["Foreground", "Background", "Orphan", "nil"],
-                    )],
-                ));
-            }
-        };
-        let in_body = list_at(body, &["dryRun"]).iter().any(|v| v.as_str() == Some("All"));
-        Ok(Self {
+        let dry_run: Vec<&str> = list_at(body, &["dryRun"]).iter().filter_map(Value::as_str).collect();
+        let orphan = json::get(body, &["orphanDependents"]).and_then(Value::as_bool);
+        Self {
             uid: text(&["preconditions", "uid"]),
             resource_version: text(&["preconditions", "resourceVersion"]),
-            propagation,
-            grace: i64_at(body, &["gracePeriodSeconds"])
-                .or_else(|| params.get("gracePeriodSeconds").and_then(|v| v.parse().ok())),
-            dry_run: in_body || params.dry_run("DeleteOptions")?,
-        })
+            grace: i64_at(body, &["gracePeriodSeconds"]),
+            ..Self::default()
+        }
+        .checked(text(&["propagationPolicy"]).as_deref(), orphan, &dry_run)
+    }
+
+    fn from_query(params: &crate::http::params::Params) -> Result<Self, ApiError> {
+        let dry_run: Vec<&str> = params.get("dryRun").into_iter().collect();
+        Self { grace: params.get("gracePeriodSeconds").and_then(|v| v.parse().ok()), ..Self::default() }.checked(
+            params.get("propagationPolicy"),
+            params.choice("orphanDependents"),
+            &dry_run,
+        )
+    }
+
+    fn checked(mut self, policy: Option<&str>, orphan: Option<bool>, dry_run: &[&str]) -> Result<Self, ApiError> {
+        let mut causes = Vec::new();
+        if let (Some(policy), Some(_)) = (policy, orphan) {
+            let detail = "orphanDependents and deletionPropagation cannot be both set";
+            causes.push(Cause::invalid("propagationPolicy", &policy.into(), detail));
+        }
+        self.propagation = match policy {
+            Some("Foreground") => Some(Propagation::Foreground),
+            Some("Orphan") => Some(Propagation::Orphan),
+            Some("Background") => Some(Propagation::Background),
+            Some(other) => {
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                causes.push(Cause::unsupported("propagationPolicy", &other.into(), &known));
+                None
+            }
+            None => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
+        };
+        self.cascades = orphan == Some(false);
+        self.dry_run = !dry_run.is_empty();
+        if dry_run.iter().any(|v| *v != "All") {
+            causes.push(Cause::unsupported("dryRun", &json!(dry_run), &["All"]));
+        }
+        if causes.is_empty() {
+            return Ok(self);
+        }
+        Err(ApiError::invalid(About { group: "meta.k8s.io", resource: "DeleteOptions", name: "" }, &causes))
     }
 }
 
@@ -82,40 +107,14 @@ pub(crate) fn delete(
         .get(&target.resource.gr, target.namespace, target.name)
         .cloned()
         .ok_or_else(|| ApiError::not_found(target.about()))?;
-    for (name, wanted, have, hint) in [
-        ("UID", &delete.uid, before.uid(), "The object might have been deleted and then recreated"),
-        (
-            "ResourceVersion",
-            &delete.resource_version,
-            str_at(&before.value, &["metadata", "resourceVersion"]),
-            "The object might have been modified",
-        ),
-    ] {
-        if let Some(wanted) = wanted.as_deref().filter(|w| *w != have) {
-            return Err(ApiError::conflict(
-                target.about_kind(),
-                format!(
-                    "the {name} in the precondition ({wanted}) does not match the {name} in record ({have}). {hint}"
-                ),
-            ));
-        }
-    }
+    check_preconditions(&target, &before, delete)?;
     let resource = target.resource;
     if resource.is("", "namespaces") && matches!(target.name, "default" | "kube-system" | "kube-public") {
         return Err(ApiError::forbidden(target.about(), "this namespace may not be deleted"));
     }
     options.admit(state, &target, Some(&before), None)?;
     let mut after = before.value.clone();
-    let mut finalizers: Vec<Value> = list_at(&after, &["metadata", "finalizers"])
-        .iter()
-        .filter(|f| !matches!(f.as_str(), Some(FOREGROUND | ORPHAN)))
-        .cloned()
-        .collect();
-    match delete.propagation {
-        Propagation::Foreground => finalizers.push(FOREGROUND.into()),
-        Propagation::Orphan => finalizers.push(ORPHAN.into()),
-        Propagation::Background => {}
-    }
+    let mut finalizers = finalizers_for(resource, &after, delete.propagation);
     let cleanup = crate::controllers::CRD_CLEANUP;
     if resource.is("apiextensions.k8s.io", "customresourcedefinitions") && !finalizers.iter().any(|f| f == cleanup) {
         finalizers.push(cleanup.into());
@@ -129,11 +128,11 @@ pub(crate) fn delete(
             let at = ObjectKey::new(&resource.gr, target.namespace, target.name);
             last = state.remove(&at).unwrap_or(last);
         }
-        return Ok(Answer::of(Outcome::Value(deleted(&target, &last))));
+        return Ok(answer(&target, delete, Outcome::Value(deleted(&target, &last)), true));
     }
 
     let had: Vec<Value> = list_at(&after, &["metadata", "finalizers"]).to_vec();
-    if had != finalizers {
+    if finalizers.len() != had.len() || !finalizers.iter().all(|f| had.contains(f)) {
         json::set(&mut after, &["metadata", "finalizers"], finalizers);
     }
     let shorter = i64_at(&after, &["metadata", "deletionGracePeriodSeconds"]).is_some_and(|g| grace < g);
@@ -152,13 +151,79 @@ pub(crate) fn delete(
             json::set(&mut after, &["metadata", "generation"], generation + 1);
         }
     }
-    if after == before.value {
-        return Ok(Answer::of(Outcome::Stored(before)));
+    let outcome = if after == before.value {
+        Outcome::Stored(before)
+    } else if delete.dry_run {
+        Outcome::Value(after)
+    } else {
+        Outcome::Stored(state.store.put(&resource.gr, after))
+    };
+    Ok(answer(&target, delete, outcome, false))
+}
+
+fn answer(target: &Target<'_>, delete: &DeleteOptions, outcome: Outcome, gone: bool) -> Answer {
+    let mut answer = Answer::of(outcome);
+    answer.accepted = !gone && delete.cascades;
+    answer.warnings.extend(warning(target.resource, delete));
+    answer
+}
+
+/// What a client should know that leaves it to the kind what becomes of dependents.
+pub(crate) fn warning(resource: &Resource, delete: &DeleteOptions) -> Option<String> {
+    (resource.is("batch", "jobs") && delete.propagation.is_none()).then(|| {
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or \
+         set propagationPolicy=Orphan to suppress this warning"
+            .to_owned()
+    })
+}
+
+/// Whether the object is the one that the client means.
+fn check_preconditions(target: &Target<'_>, before: &Stored, delete: &DeleteOptions) -> Result<(), ApiError> {
+    let version = str_at(&before.value, &["metadata", "resourceVersion"]);
+    for (name, wanted, have, hint) in [
+        ("UID", &delete.uid, before.uid(), "The object might have been deleted and then recreated"),
+        ("ResourceVersion", &delete.resource_version, version, "The object might have been modified"),
+    ] {
+        let Some(wanted) = wanted.as_deref().filter(|w| *w != have) else { continue };
+        if target.resource.is("", "namespaces") {
+            return Err(ApiError::conflict(
+                target.about(),
+                format!("Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {have}"),
+            ));
+        }
+        return Err(ApiError::conflict(
+            target.about_kind(),
+            format!("the {name} in the precondition ({wanted}) does not match the {name} in record ({have}). {hint}"),
+        ));
     }
-    if delete.dry_run {
-        return Ok(Answer::of(Outcome::Value(after)));
+    Ok(())
+}
+
+/// The finalizers of an object that is to be deleted. What nobody says is what the object is held for already, or what its
+/// kind does by default.
+fn finalizers_for(resource: &Resource, object: &Value, asked: Option<Propagation>) -> Vec<Value> {
+    let had = list_at(object, &["metadata", "finalizers"]);
+    let rest = had.iter().filter(|f| !matches!(f.as_str(), Some(FOREGROUND | ORPHAN)));
+    let mut finalizers: Vec<Value> = rest.cloned().collect();
+    // Nothing is owned by an event.
+    if &*resource.gr.resource == "events" && matches!(&*resource.gr.group, "" | "events.k8s.io") {
+        return finalizers;
     }
-    Ok(Answer::of(Outcome::Stored(state.store.put(&resource.gr, after))))
+    let held = || {
+        had.iter().find_map(|f| match f.as_str() {
+            Some(FOREGROUND) => Some(Propagation::Foreground),
+            Some(ORPHAN) => Some(Propagation::Orphan),
+            _ => None,
+        })
+    };
+    let orphans = resource.is("batch", "jobs") || resource.is("", "replicationcontrollers");
+    let default = if orphans { Propagation::Orphan } else { Propagation::Background };
+    match asked.or_else(held).unwrap_or(default) {
+        Propagation::Foreground => finalizers.push(FOREGROUND.into()),
+        Propagation::Orphan => finalizers.push(ORPHAN.into()),
+        Propagation::Background => {}
+    }
+    finalizers
 }
 
 /// Only Pods on a node end gracefully.
@@ -184,7 +249,12 @@ fn deleted(target: &Target<'_>, before: &Stored) -> Value {
                 | "serviceaccounts"
                 | "podtemplates"
                 | "resourcequotas"
-        ) | ("storage.k8s.io", _)
+                | "namespaces"
+        ) | ("resource.k8s.io", _)
+            | (
+                "storage.k8s.io",
+                "csidrivers" | "csinodes" | "storageclasses" | "volumeattachments" | "volumeattributesclasses"
+            )
     );
     if shows_object {
         return before.value.clone();

@@ -126,12 +126,14 @@ impl Outcome {
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) created: bool,
+    /// What was asked for is yet to happen.
+    pub(crate) accepted: bool,
     pub(crate) warnings: Vec<String>,
 }
 
 impl Answer {
     pub(crate) fn of(outcome: Outcome) -> Self {
-        Self { outcome, created: false, warnings: Vec::new() }
+        Self { outcome, created: false, accepted: false, warnings: Vec::new() }
     }
 }
 

@@ -10,7 +10,7 @@ use gitops_engine_schema::{
 };
 use serde_json::{Map, Value};
 
-use super::{Answer, Options, Outcome, Target, check_identity, create, operations, update};
+use super::{Answer, Options, Target, check_identity, create, operations, update};
 use crate::{
     admission, json,
     state::State,
@@ -211,23 +211,23 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let mut merged = managed.apply(&**resource, &live, &config, &writer, force).map_err(refused)?.object;
     merged["apiVersion"] = api_version.as_str().into();
     merged["kind"] = resource.kind.as_str().into();
+    if before.is_none()
+        && let Some(version) = json::get(&sent, &["resourceVersion"])
+    {
+        json::set(&mut merged, &["metadata", "resourceVersion"], version.clone());
+    }
     super::check_namespace(&target, &mut merged)?;
     let name = json::str_at(&merged, &["metadata", "name"]);
     if name != target.name {
         return Err(super::wrong_name(&target, name));
     }
-    let mut answer = match &before {
+    let answer = match &before {
         Some(before) => {
             update::check_version(&target, before, &serde_json::json!({ "metadata": sent }))?;
             update::finish(state, target, before, merged, options, Some(managed))?
         }
-        None => create::create(state, target, merged, options, Some(managed))?,
+        None => create::create(state, target, merged, options, create::How::Applied(managed))?,
     };
-    if let Outcome::Value(v) = &mut answer.outcome
-        && before.is_none()
-    {
-        json::remove(v, &["metadata", "resourceVersion"]);
-    }
     Ok(answer)
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use gitops_engine_schema::{ManagedFields, PathElement, Versions as _, managed::ResetFields};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage};
+use super::{Answer, Options, Outcome, Target, create::How, has_generation, read_body, to_storage};
 use crate::{
     admission, json,
     resources::Resource,
@@ -28,16 +28,17 @@ pub(crate) fn update(
     }
     let Some(before) = state.store.get(&target.resource.gr, target.namespace, target.name).cloned() else {
         if target.subresource.is_empty() && super::allows_create_on_update(target.resource) {
-            json::remove(&mut body, &["metadata", "resourceVersion"]);
-            return super::create::create(state, target, body, options, None);
+            check_uid(&target, "", &body, options)?;
+            version_of(&body)?;
+            let mut answer = super::create::create(state, target, body, options, How::Put)?;
+            answer.warnings.splice(0..0, warnings);
+            return Ok(answer);
         }
         return Err(ApiError::not_found(target.about()));
     };
-    check_uid(&target, &before, &body)?;
+    check_uid(&target, before.uid(), &body, options)?;
     check_version(&target, &before, &body)?;
-    if json::str_at(&body, &["metadata", "resourceVersion"]).is_empty()
-        && !super::allows_unconditional_update(target.resource)
-    {
+    if version_of(&body)? == 0 && !super::allows_unconditional_update(target.resource) {
         return Err(ApiError::invalid(
             target.about(),
             &[Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update")],
@@ -48,29 +49,59 @@ pub(crate) fn update(
     Ok(answer)
 }
 
-/// The body of a PUT that names a uid must name the current one.
-pub(crate) fn check_uid(target: &Target<'_>, before: &Stored, body: &Value) -> Result<(), ApiError> {
-    let uid = json::str_at(body, &["metadata", "uid"]);
-    if !uid.is_empty() && uid != before.uid() {
+/// The body of a PUT that names a uid must name the current one, of which there is none for what is not there.
+fn check_uid(target: &Target<'_>, uid: &str, body: &Value, options: &Options) -> Result<(), ApiError> {
+    let asked = json::str_at(body, &["metadata", "uid"]);
+    if !asked.is_empty() && asked != uid {
         return Err(ApiError::conflict(
             target.about(),
             format!(
-                "StorageError: invalid object, Code: 4, Key: /registry/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
-                 Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                target.resource.gr.resource,
-                crate::store::key(target.namespace, target.name).trim_start_matches('/'),
-                before.uid()
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+                 failed: UID in precondition: {asked}, UID in object meta: {uid}",
+                storage_key(target, options)
             ),
         ));
     }
     Ok(())
 }
 
+/// Where a real server keeps the object, which some of its errors tell.
+fn storage_key(target: &Target<'_>, options: &Options) -> String {
+    let (group, resource) = (&*target.resource.gr.group, &*target.resource.gr.resource);
+    let place = match (group, resource) {
+        ("", "replicationcontrollers") => "controllers".to_owned(),
+        ("", "endpoints") => "services/endpoints".to_owned(),
+        ("", "services") => "services/specs".to_owned(),
+        ("", "nodes") => "minions".to_owned(),
+        ("networking.k8s.io", "ingresses") => "ingress".to_owned(),
+        ("apiextensions.k8s.io" | "apiregistration.k8s.io", _) => format!("{group}/{resource}"),
+        _ if target.resource.is_custom() => format!("{group}/{resource}"),
+        _ => resource.to_owned(),
+    };
+    // What is not written is looked up without the prefix of the storage.
+    let root = if options.dry_run { "" } else { "/registry" };
+    format!("{root}/{place}/{}", crate::store::key(target.namespace, target.name).trim_start_matches('/'))
+}
+
+/// The version that a body names; none and 0 are the same.
+fn version_of(body: &Value) -> Result<u64, ApiError> {
+    match json::str_at(body, &["metadata", "resourceVersion"]) {
+        "" => Ok(0),
+        text => text.parse().map_err(|e: std::num::ParseIntError| {
+            let why = match e.kind() {
+                std::num::IntErrorKind::PosOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            let message = format!("strconv.ParseUint: parsing {text:?}: {why}");
+            ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message)
+        }),
+    }
+}
+
 /// A body that names a version must name the current one.
 pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) -> Result<(), ApiError> {
-    let version = json::str_at(body, &["metadata", "resourceVersion"]);
-    if !version.is_empty() && version != "0" && version != json::str_at(&before.value, &["metadata", "resourceVersion"])
-    {
+    let version = version_of(body)?;
+    if version != 0 && Ok(version) != json::str_at(&before.value, &["metadata", "resourceVersion"]).parse() {
         return Err(ApiError::modified(target.about()));
     }
     Ok(())
@@ -113,6 +144,10 @@ pub(crate) fn finish(
     let resource = target.resource;
     let old = &before.value;
     let mut warnings = Vec::new();
+    if resource.is_custom() && json::get(&after, &["metadata", "managedFields"]).is_some_and(|m| m == &json!([])) {
+        // Read without a type of its own, an empty list is none.
+        json::remove(&mut after, &["metadata", "managedFields"]);
+    }
     // A client may rewrite or reset the entries; leaving them out keeps them.
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     to_storage(&target, &mut after);
@@ -186,7 +221,7 @@ pub(crate) fn finish(
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after)?;
     if target.subresource.is_empty() {
-        warnings.extend(admission::warnings(resource, &after));
+        warnings.extend(admission::warnings(resource, &after, Some(old)));
     }
     let generation = json::i64_at(old, &["metadata", "generation"]);
     if has_generation(resource) && generation_part(resource, old) != generation_part(resource, &after) {
@@ -200,19 +235,19 @@ pub(crate) fn finish(
         return Err(e);
     }
     if without_times(&after) == without_times(old) {
-        return Ok(Answer { outcome: Outcome::Stored(before.clone()), created: false, warnings });
+        return Ok(Answer { warnings, ..Answer::of(Outcome::Stored(before.clone())) });
     }
     if options.dry_run {
-        return Ok(Answer { outcome: Outcome::Value(after), created: false, warnings });
+        return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
     if is_finished(resource, &after) {
         // No write of its own: watches see what was stored before, deleted.
         state.remove(&ObjectKey::new(&resource.gr, target.namespace, target.name));
-        return Ok(Answer { outcome: Outcome::Value(after), created: false, warnings });
+        return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
     let stored = state.store.put(&resource.gr, after);
     state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
-    Ok(Answer { outcome: Outcome::Stored(stored), created: false, warnings })
+    Ok(Answer { warnings, ..Answer::of(Outcome::Stored(stored)) })
 }
 
 /// The object without the times of its managed fields: a write that would only renew those is none.
