@@ -7,6 +7,18 @@ use serde_json::{Map, Value};
 /// object and the list around it need a few.
 pub(crate) const MAX_DEPTH: usize = 100;
 
+/// What a value is, in the words of Go's decoder.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 pub(crate) fn str_at<'a>(value: &'a Value, path: &[&str]) -> &'a str {
     get(value, path).and_then(Value::as_str).unwrap_or_default()
 }

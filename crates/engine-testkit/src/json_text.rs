@@ -3,6 +3,12 @@
 
 use std::collections::HashSet;
 
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
+
 /// Deeper than this is refused: <https://pkg.go.dev/encoding/json#Unmarshal> has the same limit.
 const MAX_DEPTH: usize = 10_000;
 
@@ -285,6 +291,80 @@ fn number(text: &[u8], at: &mut usize) -> Result<(), String> {
     Ok(())
 }
 
+/// The value of a text in which keys stand twice, as a decoder with types reads it: into what the first one left.
+pub(crate) fn merged(text: &str) -> serde_json::Result<Value> {
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => {
+            let mut map = Map::new();
+            for (key, raw) in serde_json::from_str::<Entries<'_>>(text)?.0 {
+                let value = merged(raw.get())?;
+                match map.get_mut(&key) {
+                    Some(old) => join(old, value),
+                    None => {
+                        map.insert(key, value);
+                    }
+                }
+            }
+            Ok(Value::Object(map))
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            Ok(Value::Array(items.into_iter().map(|raw| merged(raw.get())).collect::<Result<_, _>>()?))
+        }
+        _ => serde_json::from_str(text),
+    }
+}
+
+fn join(old: &mut Value, new: Value) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (key, value) in new {
+                match old.get_mut(&key) {
+                    Some(old) => join(old, value),
+                    None => {
+                        old.insert(key, value);
+                    }
+                }
+            }
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            old.truncate(new.len());
+            for (i, value) in new.into_iter().enumerate() {
+                match old.get_mut(i) {
+                    Some(old) => join(old, value),
+                    None => old.push(value),
+                }
+            }
+        }
+        (old, new) => *old = new,
+    }
+}
+
+/// The fields of an object in their order, however often they stand there.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(All)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
@@ -328,6 +408,13 @@ mod tests {
         let deeper = "[".repeat(20_000);
         assert_eq!(check(deeper.as_bytes(), 3).unwrap_err(), "invalid character '[' exceeded max depth");
         assert_eq!(check(b"[[[1]]]", 3).unwrap(), Checked::default());
+    }
+
+    #[test]
+    fn what_stands_twice_is_read_into_what_is_there() {
+        let text = r#"{"a":{"x":1},"b":[{"c":1},2],"a":{"y":2},"b":[{"d":1}],"e":1,"e":2}"#;
+        let value = merged(text).unwrap();
+        assert_eq!(value, serde_json::json!({"a": {"x": 1, "y": 2}, "b": [{"c": 1, "d": 1}], "e": 2}));
     }
 
     #[test]

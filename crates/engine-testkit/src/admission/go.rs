@@ -3,11 +3,16 @@
 //!
 //! The types are those of the server's own sources: `tools/control-plane/gotypes` prints the table.
 
+mod convert;
+mod text;
+
 use std::{collections::HashMap, sync::LazyLock};
 
 use serde_json::{Map, Value};
 
+pub(super) use self::{convert::convert, text::text};
 use super::quantity;
+use crate::json;
 
 static TABLE: &str = include_str!("go-types.txt");
 
@@ -187,27 +192,18 @@ fn shape_mismatch(value: &Value, shape: &Shape, owner: &str, path: &str) -> Opti
 }
 
 fn unmarshal(value: &Value, owner: &str, path: &str, wanted: &str) -> String {
-    let kind = go_kind(value);
+    let kind = json::type_name(value);
     if path.is_empty() {
         return format!("json: cannot unmarshal {kind} into Go value of type {wanted}");
     }
     format!("json: cannot unmarshal {kind} into Go struct field {owner}.{path} of type {wanted}")
 }
 
-fn go_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 /// The complaints of types that decode themselves.
 fn own_mismatch(value: &Value, name: &str) -> Option<String> {
-    let into = |wanted: &str| Some(format!("json: cannot unmarshal {} into Go value of type {wanted}", go_kind(value)));
+    let into = |wanted: &str| {
+        Some(format!("json: cannot unmarshal {} into Go value of type {wanted}", json::type_name(value)))
+    };
     match (name, value) {
         ("Time", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05Z07:00"),
         ("MicroTime", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05.000000Z07:00"),

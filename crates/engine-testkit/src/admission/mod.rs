@@ -36,6 +36,14 @@ pub(crate) fn encode(resource: &Resource, body: &mut Value) {
     }
 }
 
+/// An object as the JSON text of its type.
+pub(crate) fn text(resource: &Resource, version: &str, object: &Value) -> String {
+    match go::Struct::of_kind(&resource.api_version(version), &resource.kind).filter(|_| !resource.is_custom()) {
+        Some(of) => go::text(object, of),
+        None => object.to_string(),
+    }
+}
+
 /// Whether what is as deep as this in an object may be more than a field that the kind does not have, and so would be
 /// missed.
 pub(crate) fn may_be_known(resource: &Resource, version: &str, body: &Value, depth: usize) -> bool {
@@ -64,8 +72,8 @@ pub(crate) fn encode_metadata(body: &mut Value) {
 pub(crate) enum Source<'a> {
     /// The body of a request.
     Body,
-    /// What a JSON or merge patch made.
-    Patched,
+    /// What a JSON or merge patch made, as text.
+    Patched(&'a str),
     /// What a strategic merge patch made, and the patch.
     Strategic(&'a Value),
 }
@@ -83,7 +91,7 @@ pub(crate) fn decode(
         Some(version) => {
             if let (Some(metadata), Some(of)) = (body.get_mut("metadata"), go::Struct::metadata()) {
                 if let Some(problem) = go::mismatch(metadata, of) {
-                    return Err(refused(target, body, source, &problem));
+                    return Err(refused(target, source, &problem));
                 }
                 go::drop_unknown(metadata, of, "metadata", &mut unknown);
             }
@@ -94,8 +102,12 @@ pub(crate) fn decode(
         None => {
             let of = go::Struct::of_kind(&target.resource.api_version(target.version), &target.resource.kind);
             if let Some(of) = of {
-                if let Some(problem) = go::mismatch(body, of) {
-                    return Err(refused(target, body, source, &problem));
+                let problem = match source {
+                    Source::Strategic(_) => go::convert(body, of).err(),
+                    _ => go::mismatch(body, of),
+                };
+                if let Some(problem) = problem {
+                    return Err(refused(target, source, &problem));
                 }
                 go::drop_unknown(body, of, "", &mut unknown);
             }
@@ -105,16 +117,17 @@ pub(crate) fn decode(
         return Ok(Vec::new());
     }
     unknown.sort();
-    let messages: Vec<String> = unknown.iter().map(|f| format!("unknown field {f:?}")).collect();
+    let unknown = unknown.iter().map(|f| format!("unknown field {f:?}"));
+    let messages: Vec<String> = options.noticed.iter().cloned().chain(unknown).collect();
     if options.validation == FieldValidation::Strict && !messages.is_empty() {
         let problem = format!("strict decoding error: {}", messages.join(", "));
-        return Err(refused(target, body, source, &problem));
+        return Err(refused(target, source, &problem));
     }
     Ok(messages)
 }
 
 /// An object that does not decode.
-fn refused(target: &Target<'_>, body: &Value, source: Source<'_>, problem: &str) -> ApiError {
+fn refused(target: &Target<'_>, source: Source<'_>, problem: &str) -> ApiError {
     let kind = &target.resource.kind;
     let shown = match source {
         Source::Body => {
@@ -123,7 +136,7 @@ fn refused(target: &Target<'_>, body: &Value, source: Source<'_>, problem: &str)
                 "{kind} in version {version:?} cannot be handled as a {kind}: {problem}"
             ));
         }
-        Source::Patched => body.to_string(),
+        Source::Patched(text) => text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"),
         Source::Strategic(patch) => go_text(patch),
     };
     let about = About { group: "", resource: "", name: "" };

@@ -100,6 +100,7 @@ impl Cluster {
             manager: "somebody-else".to_owned(),
             validation: FieldValidation::Ignore,
             force: false,
+            noticed: Vec::new(),
             now: self.inner.clock.now(),
             course: None,
         }

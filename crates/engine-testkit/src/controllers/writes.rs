@@ -56,6 +56,7 @@ fn options(manager: &str, now: Now) -> Options {
         manager: manager.to_owned(),
         validation: FieldValidation::Ignore,
         force: false,
+        noticed: Vec::new(),
         now,
         course: None,
     }

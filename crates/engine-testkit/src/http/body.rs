@@ -10,11 +10,14 @@ use crate::{
     json_text,
     resources::Resource,
     status::ApiError,
+    write::patch,
 };
 
 /// A body that was read.
 pub(super) struct Decoded {
     pub(super) value: Value,
+    /// The value as a decoder with types reads it, where fields stand twice.
+    merged: Option<Value>,
     /// What a client should know about how it was read.
     pub(super) warnings: Vec<String>,
     /// Why it is not whole: something in it was too deep.
@@ -51,6 +54,11 @@ pub(super) fn object(inner: &Inner, resource: &Resource, version: &str, call: &C
         && admission::may_be_known(resource, version, &decoded.value, MAX_DEPTH)
     {
         return Err(unrecognized(unreadable(complaint)));
+    }
+    if !resource.is_custom()
+        && let Some(merged) = decoded.merged.take()
+    {
+        decoded.value = merged;
     }
     if decoded.value.is_null() {
         decoded.value = Value::Object(serde_json::Map::new());
@@ -116,7 +124,7 @@ fn identify(resource: &Resource, version: &str, call: &Call, value: &mut Value) 
         return Err(Ok(ApiError::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal {} into Go struct field \
              {kind}.metadata of type v1.ObjectMeta",
-            go_name(metadata)
+            json::type_name(metadata)
         ))));
     }
     Ok(())
@@ -131,9 +139,12 @@ pub(super) fn other(call: &Call) -> Result<Decoded, ApiError> {
     read(call).map_err(ApiError::bad_request)
 }
 
-/// A patch, which is of no kind.
-pub(super) fn patch(call: &Call) -> Result<Value, ApiError> {
-    read(call).and_then(Decoded::whole).map_err(ApiError::bad_request)
+/// A patch, which is of no kind, and what it has twice.
+pub(super) fn patch(call: &Call) -> Result<(patch::Sent, Vec<String>), ApiError> {
+    let mut decoded = read(call).map_err(ApiError::bad_request)?;
+    let noticed = std::mem::take(&mut decoded.warnings);
+    let value = decoded.whole().map_err(ApiError::bad_request)?;
+    Ok((patch::Sent { value, text: String::from_utf8_lossy(&call.body).into_owned() }, noticed))
 }
 
 /// The options of a delete; nothing, when there is no body.
@@ -163,8 +174,9 @@ fn read_json(body: &[u8]) -> Result<Decoded, String> {
     let checked = json_text::check(body, MAX_DEPTH).map_err(|e| unreadable(&e))?;
     let text = String::from_utf8_lossy(checked.cut.as_ref().map_or(body, |cut| &cut.text));
     let value = serde_json::from_str(&text).map_err(|e| unreadable(&e.to_string()))?;
+    let merged = if checked.duplicates.is_empty() { None } else { json_text::merged(&text).ok() };
     let warnings = checked.duplicates.iter().map(|path| format!("duplicate field {path:?}")).collect();
-    Ok(Decoded { value, warnings, cut: checked.cut.map(|cut| cut.complaint) })
+    Ok(Decoded { value, merged, warnings, cut: checked.cut.map(|cut| cut.complaint) })
 }
 
 fn read_yaml(body: &[u8]) -> Result<Decoded, String> {
@@ -185,7 +197,7 @@ fn read_yaml(body: &[u8]) -> Result<Decoded, String> {
     if json::deeper_than(&value, MAX_DEPTH) {
         return Err("yaml: nested too deeply".to_owned());
     }
-    Ok(Decoded { value, warnings, cut: None })
+    Ok(Decoded { value, merged: None, warnings, cut: None })
 }
 
 /// A warning about a key that stands twice, from the parser's complaint about it.
@@ -215,29 +227,18 @@ fn looks_like_json(body: &[u8]) -> bool {
     body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
 }
 
-fn go_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 /// Why kind and version cannot be read.
 fn untyped(value: &Value) -> Option<String> {
     let Some(object) = value.as_object() else {
         return Some(format!(
             "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
              \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-            go_name(value)
+            json::type_name(value)
         ));
     };
     ["apiVersion", "kind"].iter().find_map(|key| {
         let wrong = object.get(*key).filter(|v| !v.is_string() && !v.is_null())?;
-        Some(format!("json: cannot unmarshal {} into Go struct field .{key} of type string", go_name(wrong)))
+        Some(format!("json: cannot unmarshal {} into Go struct field .{key} of type string", json::type_name(wrong)))
     })
 }
 

@@ -69,6 +69,7 @@ fn options(call: &Call) -> Result<Options, ApiError> {
         manager: manager.to_owned(),
         validation,
         force: call.params.flag("force"),
+        noticed: Vec::new(),
         now: call.now,
         course: Some(call.course.clone()),
     })
@@ -85,7 +86,7 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
         ),
         _ => None,
     };
-    let options = options(call)?;
+    let mut options = options(call)?;
     let target = Target {
         resource,
         version: &route.version,
@@ -93,39 +94,39 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
         name: route.name.as_deref().unwrap_or_default(),
         subresource: &route.subresource,
     };
-    let mut warnings = Vec::new();
     let mut object = || -> Result<Value, ApiError> {
         let decoded = if route.subresource.is_empty() || route.subresource == "status" {
             body::object(inner, resource, &route.version, call)?
         } else {
             body::other(call)?
         };
-        match options.validation {
-            FieldValidation::Strict if !decoded.warnings.is_empty() => {
-                return Err(ApiError::bad_request(format!("strict decoding error: {}", decoded.warnings.join(", "))));
-            }
-            FieldValidation::Warn => warnings = decoded.warnings,
-            _ => {}
-        }
+        options.noticed = decoded.warnings;
         Ok(decoded.value)
     };
-    let mut answer = match route.verb.as_str() {
-        "create" => create_or_act(inner, target, call, object()?, &options)?,
+    let answer = match route.verb.as_str() {
+        "create" => {
+            let body = object()?;
+            create_or_act(inner, target, call, body, &options)?
+        }
         "update" => {
             let body = object()?;
             let mut state = inner.state.lock();
             match &*route.subresource {
-                "scale" => scale::write(&mut state, target, body, None, &options)?,
+                "scale" => {
+                    let sent = patch::Sent { value: body, text: String::new() };
+                    scale::write(&mut state, target, &sent, None, &options)?
+                }
                 _ => update::update(&mut state, target, body, &options)?,
             }
         }
         "patch" => {
             let kind = kind.ok_or_else(|| unknown_patch(resource))?;
-            let body = body::patch(call)?;
+            let (sent, noticed) = body::patch(call)?;
+            options.noticed = noticed;
             let mut state = inner.state.lock();
             match &*route.subresource {
-                "scale" => scale::write(&mut state, target, body, Some(kind), &options)?,
-                _ => patch::patch(&mut state, target, kind, body, &options)?,
+                "scale" => scale::write(&mut state, target, &sent, Some(kind), &options)?,
+                _ => patch::patch(&mut state, target, kind, &sent, &options)?,
             }
         }
         verb => {
@@ -137,7 +138,6 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
             delete::delete(&mut inner.state.lock(), target, &how, &options)?
         }
     };
-    answer.warnings.splice(0..0, warnings);
     reply_with(resource, call, &answer)
 }
 

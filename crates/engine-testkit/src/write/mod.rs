@@ -5,6 +5,7 @@ pub(crate) mod delete;
 mod operations;
 pub(crate) mod patch;
 pub(crate) mod scale;
+mod strategic;
 pub(crate) mod update;
 
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub(crate) struct Options {
     pub(crate) manager: String,
     pub(crate) validation: FieldValidation,
     pub(crate) force: bool,
+    /// What strict decoding has against the body as text: fields that stand in it twice.
+    pub(crate) noticed: Vec<String>,
     pub(crate) now: Now,
     /// The way through admission of what a client writes; nobody asks about what the cluster does by itself.
     pub(crate) course: Option<Arc<Course>>,

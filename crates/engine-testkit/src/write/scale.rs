@@ -54,7 +54,7 @@ pub(crate) fn get(target: &Target<'_>, object: &Stored) -> Result<Value, ApiErro
 pub(crate) fn write(
     state: &mut State,
     target: Target<'_>,
-    body: Value,
+    sent: &patch::Sent,
     kind: Option<patch::Kind>,
     options: &Options,
 ) -> Result<Answer, ApiError> {
@@ -73,14 +73,14 @@ pub(crate) fn write(
     let names: Vec<&str> = paths.spec_replicas.iter().map(String::as_str).collect();
     let path = |version: &str| Versions::schema(&**target.resource, version).map(|_| FieldPath::of_fields(&names));
     match kind {
-        None => scale = body,
-        Some(patch::Kind::Json) => patch::json_operations(&mut scale, body)?,
+        None => scale = sent.value.clone(),
+        Some(patch::Kind::Json) => scale = patch::read(&patch::operate(&scale.to_string(), sent, options)?)?,
         Some(patch::Kind::Apply) => {
             let force = if options.force { Force::Yes } else { Force::No };
-            let applied = managed.apply_scale(&shown, &body, &writer, force, &path);
+            let applied = managed.apply_scale(&shown, &sent.value, &writer, force, &path);
             scale = applied.map_err(patch::refused)?.object;
         }
-        Some(_) => json_patch::merge(&mut scale, &body),
+        Some(_) => scale = patch::read(&patch::merge(&scale.to_string(), sent, options)?)?,
     }
     if kind != Some(patch::Kind::Apply) {
         managed.update_scale(&shown, &scale, &writer, &path);
