@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::pod;
+use super::{pod, rules::service::is_exposed};
 use crate::{
     crd,
     json::{self, default as fill, get, list_at, str_at},
@@ -248,17 +248,29 @@ fn service(object: &mut Value) {
     fill(object, &["spec", "type"], "ClusterIP");
     fill(object, &["spec", "sessionAffinity"], "None");
     let kind = str_at(object, &["spec", "type"]).to_owned();
-    if str_at(object, &["spec", "sessionAffinity"]) == "ClientIP" {
-        fill(object, &["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"], 10800);
+    match str_at(object, &["spec", "sessionAffinity"]) {
+        "ClientIP" if get(object, &["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"]).is_none() => {
+            json::set(object, &["spec", "sessionAffinityConfig"], json!({"clientIP": {"timeoutSeconds": 10800}}));
+        }
+        "None" => {
+            json::remove(object, &["spec", "sessionAffinityConfig"]);
+        }
+        _ => {}
     }
-    if kind != "ExternalName" {
+    if matches!(&*kind, "ClusterIP" | "NodePort" | "LoadBalancer") {
         fill(object, &["spec", "internalTrafficPolicy"], "Cluster");
     }
-    if matches!(&*kind, "NodePort" | "LoadBalancer") {
+    if is_exposed(object) {
         fill(object, &["spec", "externalTrafficPolicy"], "Cluster");
     }
     if kind == "LoadBalancer" {
         fill(object, &["spec", "allocateLoadBalancerNodePorts"], true);
+        let points = json::map_mut(object, &["status", "loadBalancer"]).and_then(|m| m.get_mut("ingress"));
+        for point in points.and_then(Value::as_array_mut).into_iter().flatten() {
+            if !str_at(point, &["ip"]).is_empty() {
+                fill(point, &["ipMode"], "VIP");
+            }
+        }
     }
     for port in object["spec"].get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         fill(port, &["protocol"], "TCP");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    json::{self, get, str_at},
+    json::{self, get},
     status::Cause,
     write::Target,
 };
@@ -30,14 +30,6 @@ pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: 
             }
         }
         ("apps", "statefulsets") => statefulset(before, after, causes),
-        ("", "services") => service(before, after, causes),
-        ("", "configmaps" | "secrets") => {
-            if target.resource.is("", "secrets") {
-                fixed(&["type"]);
-            }
-            data(before, after, causes);
-        }
-        ("", "persistentvolumeclaims") => claim(before, after, causes),
         ("", "pods") => pod(before, after, causes),
         // Nothing of an Event in the newer shape changes but its series. Errors have the names of the older one.
         ("events.k8s.io", "events") => {
@@ -60,26 +52,6 @@ pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: 
                 if old != new {
                     causes.push(Cause::invalid(name, new.unwrap_or(&Value::Null), IMMUTABLE));
                 }
-            }
-        }
-        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
-            let (old, new) = (get(before, &["roleRef"]), get(after, &["roleRef"]));
-            if old != new {
-                causes.push(Cause::invalid("roleRef", new.unwrap_or(&Value::Null), "cannot change roleRef"));
-            }
-        }
-        ("storage.k8s.io", "storageclasses") => {
-            for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-                fixed(&[field]);
-            }
-        }
-        ("scheduling.k8s.io", "priorityclasses") => {
-            if get(before, &["value"]) != get(after, &["value"]) {
-                causes.push(Cause::forbidden("value", "may not be changed in an update."));
-            }
-            let policy = |v: &Value| get(v, &["preemptionPolicy"]).cloned().unwrap_or_default();
-            if policy(before) != policy(after) {
-                causes.push(Cause::invalid("preemptionPolicy", &policy(after), IMMUTABLE));
             }
         }
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
@@ -112,50 +84,6 @@ fn statefulset(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::forbidden(
             "spec",
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
-        ));
-    }
-}
-
-fn service(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
-    let (old, new) = (str_at(before, &["spec", "clusterIP"]), str_at(after, &["spec", "clusterIP"]));
-    let external = |v: &Value| str_at(v, &["spec", "type"]) == "ExternalName";
-    if old != new && !old.is_empty() && !external(before) && !external(after) {
-        causes.push(Cause::invalid("spec.clusterIPs[0]", &Value::Array(vec![new.into()]), "may not change once set"));
-    }
-}
-
-fn data(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
-    if before.get("immutable").and_then(Value::as_bool) != Some(true) {
-        return;
-    }
-    if after.get("immutable").and_then(Value::as_bool) != Some(true) {
-        causes.push(Cause::forbidden("immutable", "field is immutable when `immutable` is set"));
-    }
-    for field in ["data", "binaryData"] {
-        if get(before, &[field]) != get(after, &[field]) {
-            causes.push(Cause::forbidden(field, "field is immutable when `immutable` is set"));
-        }
-    }
-}
-
-fn claim(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
-    let rest = |v: &Value| -> Value {
-        let mut spec = json::map_at(v, &["spec"]).cloned().unwrap_or_default();
-        spec.remove("resources");
-        spec.remove("volumeAttributesClassName");
-        // Binding may fill the volume's name once.
-        if get(before, &["spec", "volumeName"]).is_none() {
-            spec.remove("volumeName");
-        }
-        if get(before, &["spec", "storageClassName"]).is_none() {
-            spec.remove("storageClassName");
-        }
-        Value::Object(spec)
-    };
-    if rest(before) != rest(after) {
-        causes.push(Cause::forbidden(
-            "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
         ));
     }
 }

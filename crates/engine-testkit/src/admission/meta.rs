@@ -34,6 +34,21 @@ pub(super) fn validate(object: &Value, name_rule: names::Rule, causes: &mut Vec<
     managers(object, causes);
 }
 
+/// The finalizers of most built-in kinds: those of others than the server have a domain.
+pub(super) fn qualified_finalizers(object: &Value, causes: &mut Vec<Cause>) {
+    for (i, finalizer) in list_at(object, &["metadata", "finalizers"]).iter().enumerate() {
+        let name = finalizer.as_str().unwrap_or_default();
+        let standard = matches!(name, "orphan" | "foregroundDeletion" | "kubernetes");
+        if !standard && !name.contains('/') {
+            causes.push(Cause::invalid(
+                format!("metadata.finalizers[{i}]"),
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
+        }
+    }
+}
+
 /// What more is asked of a change.
 pub(super) fn validate_update(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
     if get(before, &["metadata", "deletionTimestamp"]).is_some() {

@@ -9,15 +9,19 @@ mod pod;
 mod prepare;
 mod quantity;
 mod rules;
+mod service;
 mod validate;
 mod warn;
+mod warn_network;
 
 use serde_json::Value;
 
 pub(crate) use default::default;
 pub(crate) use prepare::prepare;
+pub(crate) use service::allocate;
 pub(crate) use validate::{validate_create, validate_update};
 pub(crate) use warn::warnings;
+pub(crate) use warn_network::warnings as network_warnings;
 
 use crate::{
     crd, json,

@@ -18,7 +18,7 @@ pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value
 
 fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
     match (&*resource.gr.group, &*resource.gr.resource) {
-        ("", "services") => service(state, object, before),
+        ("", "services") => service(object, before),
         ("apiextensions.k8s.io", "customresourcedefinitions") if before.is_some() => {
             // A version in which objects may have been stored is remembered.
             let mut stored = list_at(object, &["status", "storedVersions"]).to_vec();
@@ -198,42 +198,12 @@ fn with(object: &Value, finalizer: &str) -> Value {
     Value::Array(list)
 }
 
-fn service(state: &mut State, object: &mut Value, before: Option<&Value>) {
-    fill(object, &["status", "loadBalancer"], Value::Object(Map::new()));
-    let kind = str_at(object, &["spec", "type"]).to_owned();
-    if kind == "ExternalName" {
-        return;
+fn service(object: &mut Value, before: Option<&Value>) {
+    if before.is_none() {
+        fill(object, &["status", "loadBalancer"], Value::Object(Map::new()));
     }
-    let exposed = matches!(&*kind, "NodePort" | "LoadBalancer");
-    // What the server gave out stays when a client leaves it out.
-    if let Some(before) = before.filter(|b| str_at(b, &["spec", "type"]) != "ExternalName") {
-        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-            if let Some(value) = get(before, &["spec", field]) {
-                fill(object, &["spec", field], value.clone());
-            }
-        }
-    }
-    if get(object, &["spec", "clusterIP"]).is_none_or(|v| v == "") {
-        state.next_ip += 1;
-        let n = state.next_ip;
-        json::set(object, &["spec", "clusterIP"], format!("10.96.{}.{}", (n >> 8) & 0xff, n & 0xff));
-    }
-    let ip = str_at(object, &["spec", "clusterIP"]).to_owned();
-    fill(object, &["spec", "clusterIPs"], json!([ip]));
-    fill(object, &["spec", "ipFamilies"], json!(["IPv4"]));
-    fill(object, &["spec", "ipFamilyPolicy"], "SingleStack");
-    let old_ports = before.map(|b| list_at(b, &["spec", "ports"]).to_vec()).unwrap_or_default();
-    for port in object["spec"].get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        if exposed && get(port, &["nodePort"]).is_none() {
-            let same = |o: &&Value| o["port"] == port["port"] && o["protocol"] == port["protocol"];
-            let given = old_ports.iter().find(same).and_then(|o| json::i64_at(o, &["nodePort"]));
-            let number = given.unwrap_or_else(|| {
-                state.next_port += 1;
-                i64::from(30_000 + state.next_port % 2_768)
-            });
-            json::set(port, &["nodePort"], number);
-        } else if !exposed {
-            json::remove(port, &["nodePort"]);
-        }
+    // Some have it by an old mistake, and nobody is shown it.
+    if str_at(object, &["spec", "type"]) == "ExternalName" {
+        json::remove(object, &["spec", "internalTrafficPolicy"]);
     }
 }

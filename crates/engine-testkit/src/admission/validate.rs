@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::{immutable, meta, names, pod, rules};
 use crate::{
     crd,
-    json::{get, list_at},
     status::{ApiError, Cause},
     write::Target,
 };
@@ -14,6 +13,14 @@ use crate::{
 pub(crate) fn validate_create(target: &Target<'_>, object: &Value) -> Result<(), ApiError> {
     let mut causes = Vec::new();
     let rule = names::rule_for(&target.resource.gr.group, &target.resource.gr.resource);
+    if target.resource.is("", "events") {
+        // Their own rules ask nothing of metadata, and so only what holds for all kinds is asked, in the end.
+        rules::validate("", "events", object, &mut causes);
+        if causes.is_empty() {
+            meta::validate(object, names::Rule::PathSegment, &mut causes);
+        }
+        return finish(target, &causes);
+    }
     meta::validate(object, rule, &mut causes);
     common(target, object, None, &mut causes);
     if target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
@@ -28,6 +35,9 @@ pub(crate) fn validate_update(target: &Target<'_>, before: &Value, after: &Value
     let mut causes = Vec::new();
     meta::validate(after, names::Rule::PathSegment, &mut causes);
     meta::validate_update(before, after, &mut causes);
+    if rules::change(target, before, after, &mut causes) {
+        return finish(target, &causes);
+    }
     // The kinds look once more.
     meta::validate_update(before, after, &mut causes);
     if target.subresource.is_empty() || target.subresource == "scale" {
@@ -38,17 +48,6 @@ pub(crate) fn validate_update(target: &Target<'_>, before: &Value, after: &Value
         crd::validate_definition_update(before, after, &mut causes);
     }
     immutable::check(target, before, after, &mut causes);
-    if target.resource.is("", "namespaces") && target.subresource == "status" {
-        let phase = &after["status"]["phase"];
-        let going = get(after, &["metadata", "deletionTimestamp"]).is_some();
-        if going && phase != "Terminating" {
-            let detail = "may only be 'Terminating' if `deletionTimestamp` is not empty";
-            causes.push(Cause::invalid("status.Phase", phase, detail));
-        } else if !going && phase != "Active" {
-            let detail = "may only be 'Active' if `deletionTimestamp` is empty";
-            causes.push(Cause::invalid("status.Phase", phase, detail));
-        }
-    }
     finish(target, &causes)
 }
 
@@ -65,19 +64,11 @@ fn common(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &
         }
         return;
     }
-    for (i, finalizer) in list_at(object, &["metadata", "finalizers"]).iter().enumerate() {
-        let name = finalizer.as_str().unwrap_or_default();
-        let standard = matches!(name, "orphan" | "foregroundDeletion" | "kubernetes");
-        // Definitions are held by a finalizer of the server's own, which is not qualified.
-        if !standard && !name.contains('/') && &*target.resource.gr.group != "apiextensions.k8s.io" {
-            causes.push(Cause::invalid(
-                format!("metadata.finalizers[{i}]"),
-                finalizer,
-                "name is neither a standard finalizer name nor is it fully qualified",
-            ));
-        }
-    }
     let (group, resource) = (&*target.resource.gr.group, &*target.resource.gr.resource);
+    // Definitions are held by a finalizer of the server's own, which is not qualified.
+    if !matches!(group, "apiextensions.k8s.io" | "admissionregistration.k8s.io" | "coordination.k8s.io") {
+        meta::qualified_finalizers(object, causes);
+    }
     if target.resource.is("", "pods") {
         pod::validate(&object["spec"], "spec", causes);
     }

@@ -25,12 +25,14 @@ use crate::{
 pub(crate) struct Stored {
     pub(crate) value: Value,
     pub(crate) revision: u64,
+    /// Whether this is the object as it was created.
+    pub(crate) first: bool,
     json: OnceLock<Bytes>,
 }
 
 impl Stored {
-    fn new(value: Value, revision: u64) -> Arc<Self> {
-        Arc::new(Self { value, revision, json: OnceLock::new() })
+    fn new(value: Value, revision: u64, first: bool) -> Arc<Self> {
+        Arc::new(Self { value, revision, first, json: OnceLock::new() })
     }
 
     /// Serialised once, however many lists and watches send it.
@@ -42,7 +44,7 @@ impl Stored {
     pub(crate) fn at_revision(&self, revision: u64) -> Arc<Self> {
         let mut value = self.value.clone();
         json::set(&mut value, &["metadata", "resourceVersion"], revision.to_string());
-        Self::new(value, revision)
+        Self::new(value, revision, false)
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -269,8 +271,13 @@ impl Store {
 
     fn put_one(&mut self, gr: &GroupResource, value: Value) -> Arc<Stored> {
         let revision = self.revision;
-        let stored = Stored::new(value, revision);
-        let at = ObjectKey::new(gr, stored.namespace(), stored.name());
+        let at = ObjectKey::new(
+            gr,
+            json::str_at(&value, &["metadata", "namespace"]),
+            json::str_at(&value, &["metadata", "name"]),
+        );
+        let first = self.at(&at).is_none();
+        let stored = Stored::new(value, revision, first);
         let before = self.collection(gr).objects.insert(at.key.clone(), stored.clone());
         if let Some(before) = &before {
             self.unlink(&at, before);

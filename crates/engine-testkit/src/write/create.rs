@@ -78,6 +78,10 @@ pub(crate) fn create(
     if has_generation(resource) {
         json::set(&mut body, &["metadata", "generation"], 1);
     }
+    if let Err(e) = admission::allocate(state, &target, &mut body, None, options.dry_run) {
+        state.put_back(drawn);
+        return Err(e);
+    }
     admission::prepare(state, resource, &mut body, None);
     admission::validate_create(&target, &body)?;
     let has_version = json::str_at(&body, &["metadata", "resourceVersion"]).parse().is_ok_and(|v: u64| v != 0);
@@ -98,6 +102,7 @@ pub(crate) fn create(
         return Err(e);
     }
     warnings.extend(admission::warnings(resource, &body, None));
+    warnings.extend(admission::network_warnings(&target, None, &body));
     managed.write(&mut body);
     if let Err(e) = options.admit(state, &target, None, Some(&body)) {
         state.put_back(drawn);

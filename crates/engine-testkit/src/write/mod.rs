@@ -275,14 +275,15 @@ pub(crate) fn allows_unconditional_update(resource: &Resource) -> bool {
         )
 }
 
-/// Whether a PUT of these objects may create them.
-pub(crate) fn allows_create_on_update(resource: &Resource) -> bool {
+/// Whether a PUT of these objects may create them. A Service is made even by its status.
+pub(crate) fn allows_create_on_update(resource: &Resource, subresource: &str) -> bool {
     matches!(
-        (&*resource.gr.group, &*resource.gr.resource),
-        ("rbac.authorization.k8s.io", _)
-            | ("coordination.k8s.io", "leases")
-            | ("node.k8s.io", "runtimeclasses")
-            | ("", "limitranges" | "events" | "services" | "endpoints")
+        (&*resource.gr.group, &*resource.gr.resource, subresource),
+        ("rbac.authorization.k8s.io", _, "")
+            | ("coordination.k8s.io", "leases", "")
+            | ("node.k8s.io", "runtimeclasses", "")
+            | ("", "limitranges" | "events" | "endpoints", "")
+            | ("", "services", "" | "status")
     )
 }
 

@@ -201,7 +201,10 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let sent_namespace = json::str_at(&config, &["metadata", "namespace"]).to_owned();
     let before = state.store.get(&resource.gr, target.namespace, target.name).cloned();
     let sent = json::get(&config, &["metadata"]).cloned().unwrap_or_default();
-    if before.is_none() && !target.subresource.is_empty() {
+    if before.is_none()
+        && !target.subresource.is_empty()
+        && !super::allows_create_on_update(resource, target.subresource)
+    {
         return Err(ApiError::not_found(target.about()));
     }
     if before.is_none() && !json::str_at(&sent, &["uid"]).is_empty() {

@@ -27,7 +27,7 @@ pub(crate) fn update(
         return Err(super::wrong_name(&target, name));
     }
     let Some(before) = state.store.get(&target.resource.gr, target.namespace, target.name).cloned() else {
-        if target.subresource.is_empty() && super::allows_create_on_update(target.resource) {
+        if super::allows_create_on_update(target.resource, target.subresource) {
             check_uid(&target, "", &body, options)?;
             version_of(&body)?;
             let mut answer = super::create::create(state, target, body, options, How::Put)?;
@@ -218,11 +218,16 @@ pub(crate) fn finish(
     let drawn = state.drawn();
     // What a client sent is settled: the entries are those of the server from here on.
     json::remove(&mut after, &["metadata", "managedFields"]);
+    if let Err(e) = admission::allocate(state, &target, &mut after, Some(old), options.dry_run) {
+        state.put_back(drawn);
+        return Err(e);
+    }
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after)?;
     if target.subresource.is_empty() {
         warnings.extend(admission::warnings(resource, &after, Some(old)));
     }
+    warnings.extend(admission::network_warnings(&target, Some(old), &after));
     let generation = json::i64_at(old, &["metadata", "generation"]);
     if has_generation(resource) && generation_part(resource, old) != generation_part(resource, &after) {
         json::set(&mut after, &["metadata", "generation"], generation.unwrap_or(0) + 1);
@@ -234,7 +239,9 @@ pub(crate) fn finish(
         state.put_back(drawn);
         return Err(e);
     }
-    if without_times(&after) == without_times(old) {
+    // A new claim is stored without the phase that it is shown with, and so the first change of it is always one.
+    let completed = before.first && resource.is("", "persistentvolumeclaims");
+    if !completed && without_times(&after) == without_times(old) {
         return Ok(Answer { warnings, ..Answer::of(Outcome::Stored(before.clone())) });
     }
     if options.dry_run {

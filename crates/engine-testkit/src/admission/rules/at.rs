@@ -11,34 +11,34 @@ static NULL: Value = Value::Null;
 
 /// A value and where it is.
 #[derive(Debug, Clone)]
-pub(super) struct At<'a> {
-    pub(super) value: &'a Value,
-    pub(super) path: String,
+pub(in crate::admission) struct At<'a> {
+    pub(in crate::admission) value: &'a Value,
+    pub(in crate::admission) path: String,
 }
 
 impl<'a> At<'a> {
-    pub(super) fn root(value: &'a Value) -> Self {
+    pub(in crate::admission) fn root(value: &'a Value) -> Self {
         Self { value, path: String::new() }
     }
 
-    pub(super) fn new(value: &'a Value, path: &str) -> Self {
+    pub(in crate::admission) fn new(value: &'a Value, path: &str) -> Self {
         Self { value, path: path.to_owned() }
     }
 
     /// A field, `null` when it is not there.
-    pub(super) fn field(&self, name: &str) -> Self {
+    pub(in crate::admission) fn field(&self, name: &str) -> Self {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
         Self { value: self.value.get(name).unwrap_or(&NULL), path }
     }
 
-    pub(super) fn items(&self) -> impl Iterator<Item = Self> {
+    pub(in crate::admission) fn items(&self) -> impl Iterator<Item = Self> {
         let path = self.path.clone();
         let list = self.value.as_array().map_or(&[][..], Vec::as_slice);
         list.iter().enumerate().map(move |(i, value)| Self { value, path: format!("{path}[{i}]") })
     }
 
     /// The entries of a map, as `path[key]`.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> {
+    pub(in crate::admission) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> {
         let path = self.path.clone();
         self.value
             .as_object()
@@ -47,19 +47,19 @@ impl<'a> At<'a> {
             .map(move |(key, value)| (key.as_str(), Self { value, path: format!("{path}[{key}]") }))
     }
 
-    pub(super) fn is_set(&self) -> bool {
+    pub(in crate::admission) fn is_set(&self) -> bool {
         !self.value.is_null()
     }
 
-    pub(super) fn text(&self) -> &'a str {
+    pub(in crate::admission) fn text(&self) -> &'a str {
         self.value.as_str().unwrap_or_default()
     }
 
-    pub(super) fn int(&self) -> i64 {
+    pub(in crate::admission) fn int(&self) -> i64 {
         self.value.as_i64().unwrap_or(0)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::admission) fn len(&self) -> usize {
         match self.value {
             Value::Array(list) => list.len(),
             Value::Object(map) => map.len(),
@@ -68,25 +68,25 @@ impl<'a> At<'a> {
         }
     }
 
-    pub(super) fn required(&self, detail: &str, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn required(&self, detail: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::required(self.path.clone(), detail));
     }
 
-    pub(super) fn invalid(&self, detail: &str, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn invalid(&self, detail: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid(self.path.clone(), self.value, detail));
     }
 
-    pub(super) fn forbidden(&self, detail: &str, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn forbidden(&self, detail: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::forbidden(self.path.clone(), detail));
     }
 
-    pub(super) fn unsupported(&self, supported: &[&str], causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn unsupported(&self, supported: &[&str], causes: &mut Vec<Cause>) {
         let value = if self.is_set() { self.value.clone() } else { "".into() };
         causes.push(Cause::unsupported(self.path.clone(), &value, supported));
     }
 
     /// A text must be there.
-    pub(super) fn must_be_there(&self, causes: &mut Vec<Cause>) -> bool {
+    pub(in crate::admission) fn must_be_there(&self, causes: &mut Vec<Cause>) -> bool {
         let there = !self.text().is_empty();
         if !there {
             self.required("", causes);
@@ -95,21 +95,21 @@ impl<'a> At<'a> {
     }
 
     /// A number that is there must not be negative.
-    pub(super) fn not_negative(&self, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn not_negative(&self, causes: &mut Vec<Cause>) {
         if self.value.as_i64().is_some_and(|n| n < 0) {
             self.invalid("must be greater than or equal to 0", causes);
         }
     }
 
     /// A text that is there must be one of these.
-    pub(super) fn one_of(&self, supported: &[&str], causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn one_of(&self, supported: &[&str], causes: &mut Vec<Cause>) {
         if self.is_set() && !supported.contains(&self.text()) {
             self.unsupported(supported, causes);
         }
     }
 
     /// A text must be one of these, and be there.
-    pub(super) fn required_one_of(&self, supported: &[&str], causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn required_one_of(&self, supported: &[&str], causes: &mut Vec<Cause>) {
         if self.text().is_empty() {
             self.required("", causes);
         } else {
@@ -117,7 +117,7 @@ impl<'a> At<'a> {
         }
     }
 
-    pub(super) fn port(&self, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn port(&self, causes: &mut Vec<Cause>) {
         if !(1..=65535).contains(&self.int()) {
             let value = if self.is_set() { self.value.clone() } else { 0.into() };
             causes.push(Cause::invalid(self.path.clone(), &value, "must be between 1 and 65535, inclusive"));
@@ -125,14 +125,14 @@ impl<'a> At<'a> {
     }
 
     /// The name of another object.
-    pub(super) fn name(&self, rule: names::Rule, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn name(&self, rule: names::Rule, causes: &mut Vec<Cause>) {
         for complaint in names::complaints(self.text(), rule) {
             causes.push(Cause::invalid(self.path.clone(), &self.text().into(), complaint));
         }
     }
 
     /// Keys and values of labels.
-    pub(super) fn labels(&self, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn labels(&self, causes: &mut Vec<Cause>) {
         for (key, value) in self.value.as_object().into_iter().flatten() {
             for complaint in names::key_complaints(key) {
                 causes.push(Cause::invalid(self.path.clone(), &key.as_str().into(), complaint));
@@ -145,7 +145,7 @@ impl<'a> At<'a> {
     }
 
     /// A LabelSelector: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/label-selector/>
-    pub(super) fn selector(&self, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn selector(&self, causes: &mut Vec<Cause>) {
         self.field("matchLabels").labels(causes);
         for expression in self.field("matchExpressions").items() {
             let (operator, values) = (expression.field("operator"), expression.field("values"));
@@ -175,7 +175,7 @@ impl<'a> At<'a> {
     }
 
     /// A number or a percentage, not negative.
-    pub(super) fn count_or_percent(&self, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn count_or_percent(&self, causes: &mut Vec<Cause>) {
         match self.value {
             Value::String(text) => {
                 let digits = text.strip_suffix('%');
@@ -189,14 +189,14 @@ impl<'a> At<'a> {
     }
 
     /// A percentage that is no more than all of it.
-    pub(super) fn not_more_than_all(&self, causes: &mut Vec<Cause>) {
+    pub(in crate::admission) fn not_more_than_all(&self, causes: &mut Vec<Cause>) {
         if self.text().strip_suffix('%').and_then(|d| d.parse::<u64>().ok()).is_some_and(|p| p > 100) {
             self.invalid("must not be greater than 100%", causes);
         }
     }
 
     /// A quantity as a number of billionths.
-    pub(super) fn quantity(&self) -> Option<i128> {
+    pub(in crate::admission) fn quantity(&self) -> Option<i128> {
         self.value.as_str().and_then(quantity::value)
     }
 }

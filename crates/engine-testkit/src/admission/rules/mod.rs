@@ -1,17 +1,23 @@
 //! The rules of each kind, field by field, as a real server's validation has them.
 
 mod at;
+mod change;
 mod core;
+mod endpoints;
 mod event;
+pub(super) mod ip;
 mod network;
 mod policy;
+mod quota;
+mod rbac;
 mod registration;
+pub(super) mod service;
+mod webhooks;
 mod workload;
 
 use serde_json::Value;
 
-use self::at::At;
-pub(super) use self::event::made_newer;
+pub(super) use self::{at::At, change::change, event::made_newer};
 use crate::status::Cause;
 
 /// The rules of a kind's own fields, on creation and on every change.
@@ -21,12 +27,17 @@ pub(super) fn validate(group: &str, resource: &str, object: &Value, causes: &mut
         ("", "configmaps") => core::config_map(&root, causes),
         ("", "secrets") => core::secret(&root, causes),
         ("", "persistentvolumeclaims") => core::claim(&root, causes),
-        ("", "events") => core::event(&root, causes),
-        ("", "endpoints") => network::endpoints(&root, causes),
-        ("", "services") => network::service(&root, causes),
-        ("networking.k8s.io", "ingresses") => network::ingress(&root, causes),
-        ("networking.k8s.io", "networkpolicies") => network::policy(&root, causes),
-        ("discovery.k8s.io", "endpointslices") => network::endpoint_slice(&root, causes),
+        ("", "events") => core::event(&root, "reportingComponent", causes),
+        ("", "endpoints") => endpoints::endpoints(&root, causes),
+        ("", "services") => service::service(&root, None, causes),
+        ("", "resourcequotas") => quota::quota(&root, causes),
+        ("", "limitranges") => quota::limit_range(&root, causes),
+        ("networking.k8s.io", "ingresses") => network::ingress(&root, None, causes),
+        ("networking.k8s.io", "networkpolicies") => network::policy(&root, None, causes),
+        ("discovery.k8s.io", "endpointslices") => {
+            endpoints::slice(&root, causes);
+            endpoints::slice_endpoints(&root, causes);
+        }
         ("apps", "deployments") => workload::deployment(&root, causes),
         ("apps", "replicasets") => workload::replica_set(&root, causes),
         ("apps", "statefulsets") => workload::stateful_set(&root, causes),
@@ -35,14 +46,15 @@ pub(super) fn validate(group: &str, resource: &str, object: &Value, causes: &mut
         ("batch", "cronjobs") => workload::cron_job(&root, causes),
         ("policy", "poddisruptionbudgets") => policy::disruption_budget(&root, causes),
         ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(&root, causes),
-        ("rbac.authorization.k8s.io", kind) => policy::rbac(kind, &root, causes),
-        ("scheduling.k8s.io", "priorityclasses") => {
-            root.field("preemptionPolicy").one_of(&["PreemptLowerPriority", "Never"], causes);
-        }
+        ("rbac.authorization.k8s.io", kind @ ("roles" | "clusterroles")) => rbac::role(kind, &root, causes),
+        ("rbac.authorization.k8s.io", kind) => rbac::binding(kind, &root, causes),
+        ("scheduling.k8s.io", "priorityclasses") => core::priority_class(&root, causes),
         ("apiregistration.k8s.io", "apiservices") => registration::api_service(object, causes),
         ("storage.k8s.io", "storageclasses") => core::storage_class(&root, causes),
         ("coordination.k8s.io", "leases") => core::lease(&root, causes),
-        ("admissionregistration.k8s.io", _) => policy::webhooks(&root, causes),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations" | "validatingwebhookconfigurations") => {
+            webhooks::webhooks(&root, None, causes);
+        }
         _ => {}
     }
 }

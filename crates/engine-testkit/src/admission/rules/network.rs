@@ -1,21 +1,22 @@
-//! Services, endpoints, ingresses and network policies.
+//! Ingresses and network policies, and what they share with Services.
 
-use std::net::IpAddr;
+use serde_json::Value;
 
-use super::At;
-use crate::{admission::names, status::Cause};
-
-const NO_IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-
-fn ip(at: &At<'_>, causes: &mut Vec<Cause>) {
-    if at.text().parse::<IpAddr>().is_err() {
-        causes.push(Cause::invalid(at.path.clone(), &at.text().into(), NO_IP));
-    }
-}
+use super::{At, ip};
+use crate::{admission::names, json::list_at, status::Cause};
 
 /// A port by number or name.
-fn port_or_name(at: &At<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn port_or_name(at: &At<'_>, causes: &mut Vec<Cause>) {
     if at.value.is_string() { port_name(at, causes) } else { at.port(causes) }
+}
+
+/// A qualified name, where one is.
+pub(super) fn qualified(at: &At<'_>, causes: &mut Vec<Cause>) {
+    if at.is_set() {
+        for complaint in names::key_complaints(at.text()) {
+            causes.push(Cause::invalid(at.path.clone(), at.value, complaint));
+        }
+    }
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc6335#section-5.1>
@@ -42,125 +43,41 @@ pub(super) fn port_name(at: &At<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-pub(super) fn service(root: &At<'_>, causes: &mut Vec<Cause>) {
-    let spec = root.field("spec");
-    let kind = spec.field("type").text();
-    let headless = spec.field("clusterIP").text() == "None";
-    let ports = spec.field("ports");
-    if ports.len() == 0 && !headless && kind != "ExternalName" {
-        ports.required("", causes);
-    }
-    if kind == "LoadBalancer" && headless {
-        causes.push(Cause::invalid(
-            "spec.clusterIPs[0]",
-            &"None".into(),
-            "may not be set to 'None' for LoadBalancer services",
-        ));
-    }
-    if kind == "NodePort" && headless {
-        causes.push(Cause::invalid(
-            "spec.clusterIPs[0]",
-            &"None".into(),
-            "may not be set to 'None' for NodePort services",
-        ));
-    }
-    if kind == "ExternalName" {
-        let ip = spec.field("clusterIP");
-        if !ip.text().is_empty() {
-            causes.push(Cause::forbidden("spec.clusterIPs", "may not be set for ExternalName services"));
+/// Where something is reached from outside, as its status says.
+pub(super) fn reached(ingress: &At<'_>, before: &Value, with_mode: bool, causes: &mut Vec<Cause>) {
+    let old = list_at(before, &["status", "loadBalancer", "ingress"]);
+    let known: Vec<&str> = old.iter().filter_map(|i| i["ip"].as_str()).filter(|a| !a.is_empty()).collect();
+    for point in ingress.items() {
+        let (address, host) = (point.field("ip"), point.field("hostname"));
+        if !address.text().is_empty() {
+            ip::address(&address.path, address.text(), &known, causes);
         }
-        let name = spec.field("externalName");
-        if name.text().is_empty() {
-            name.required("", causes);
-        } else {
-            name.name(names::Rule::Subdomain, causes);
+        let mode = point.field("ipMode");
+        match (mode.is_set(), !address.text().is_empty()) {
+            _ if !with_mode => {}
+            (false, true) => mode.required("must be specified when `ip` is set", causes),
+            (true, false) => mode.forbidden("may not be specified when `ip` is not set", causes),
+            _ => mode.one_of(&["Proxy", "VIP"], causes),
         }
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    let mut together: Vec<(i64, &str)> = Vec::new();
-    for port in ports.items() {
-        let name = port.field("name");
-        if ports.len() > 1 && name.text().is_empty() {
-            name.required("", causes);
-        } else if !name.text().is_empty() {
-            name.name(names::Rule::Label, causes);
-            if seen.contains(&name.text()) {
-                causes.push(Cause::duplicate(name.path.clone(), name.value));
+        if !host.text().is_empty() {
+            host.name(names::Rule::Subdomain, causes);
+            if ip::parse(host.text()).is_some() {
+                host.invalid("must be a DNS name, not an IP address", causes);
             }
-            seen.push(name.text());
-        }
-        port.field("port").port(causes);
-        port.field("protocol").required_one_of(&["SCTP", "TCP", "UDP"], causes);
-        port_or_name(&port.field("targetPort"), causes);
-        let protocol = port.field("appProtocol");
-        if protocol.is_set() {
-            for complaint in names::key_complaints(protocol.text()) {
-                causes.push(Cause::invalid(protocol.path.clone(), protocol.value, complaint));
-            }
-        }
-    }
-    for port in ports.items() {
-        let key = (port.field("port").int(), port.field("protocol").text());
-        if together.contains(&key) {
-            causes.push(Cause::duplicate(port.path.clone(), port.value));
-        }
-        together.push(key);
-    }
-    spec.field("selector").labels(causes);
-    let affinity = spec.field("sessionAffinity");
-    affinity.required_one_of(&["ClientIP", "None"], causes);
-    for address in spec.field("externalIPs").items() {
-        ip(&address, causes);
-    }
-    spec.field("type").required_one_of(&["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], causes);
-    spec.field("internalTrafficPolicy").one_of(&["Cluster", "Local"], causes);
-    let policy = spec.field("externalTrafficPolicy");
-    if matches!(kind, "NodePort" | "LoadBalancer") {
-        policy.one_of(&["Cluster", "Local"], causes);
-    }
-}
-
-pub(super) fn endpoints(root: &At<'_>, causes: &mut Vec<Cause>) {
-    for subset in root.field("subsets").items() {
-        let (ready, not_ready) = (subset.field("addresses"), subset.field("notReadyAddresses"));
-        if ready.len() == 0 && not_ready.len() == 0 {
-            subset.required("must specify `addresses` or `notReadyAddresses`", causes);
-        }
-        for address in ready.items().chain(not_ready.items()) {
-            ip(&address.field("ip"), causes);
-            let host = address.field("hostname");
-            if !host.text().is_empty() {
-                host.name(names::Rule::Label, causes);
-            }
-        }
-        let ports = subset.field("ports");
-        for port in ports.items() {
-            let name = port.field("name");
-            if ports.len() > 1 && name.text().is_empty() {
-                name.required("", causes);
-            } else if !name.text().is_empty() {
-                name.name(names::Rule::Label, causes);
-            }
-            port.field("port").port(causes);
-            port.field("protocol").required_one_of(&["SCTP", "TCP", "UDP"], causes);
         }
     }
 }
 
-pub(super) fn endpoint_slice(root: &At<'_>, causes: &mut Vec<Cause>) {
-    let kind = root.field("addressType");
-    kind.required_one_of(&["FQDN", "IPv4", "IPv6"], causes);
-    for endpoint in root.field("endpoints").items() {
-        let addresses = endpoint.field("addresses");
-        if addresses.len() == 0 {
-            addresses.required("must contain at least 1 address", causes);
-        }
+/// A reference to an object of any kind in the same namespace.
+fn reference(at: &At<'_>, causes: &mut Vec<Cause>) {
+    let group = at.field("apiGroup");
+    if group.is_set() {
+        group.name(names::Rule::Subdomain, causes);
     }
-    for port in root.field("ports").items() {
-        port.field("protocol").required_one_of(&["SCTP", "TCP", "UDP"], causes);
-        let name = port.field("name");
-        if !name.text().is_empty() {
-            name.name(names::Rule::Label, causes);
+    for field in ["kind", "name"] {
+        let field = at.field(field);
+        if field.must_be_there(causes) {
+            field.name(names::Rule::PathSegment, causes);
         }
     }
 }
@@ -176,9 +93,7 @@ fn backend(at: &At<'_>, causes: &mut Vec<Cause>) {
         }
         (true, false) => {
             let name = service.field("name");
-            if name.text().is_empty() {
-                name.required("", causes);
-            } else {
+            if name.must_be_there(causes) {
                 name.name(names::Rule::Label, causes);
             }
             let (port, number) = (service.field("port").field("name"), service.field("port").field("number"));
@@ -191,11 +106,56 @@ fn backend(at: &At<'_>, causes: &mut Vec<Cause>) {
                 (true, false) => number.port(causes),
             }
         }
-        (false, true) => {}
+        (false, true) => reference(&resource, causes),
     }
 }
 
-pub(super) fn ingress(root: &At<'_>, causes: &mut Vec<Cause>) {
+/// A name of a host, which may begin with a star.
+fn host(at: &At<'_>, causes: &mut Vec<Cause>) {
+    if !at.text().contains('*') {
+        at.name(names::Rule::Subdomain, causes);
+        return;
+    }
+    if at.text().len() > 253 {
+        at.invalid("must be no more than 253 characters", causes);
+    }
+    let rest = at.text().strip_prefix("*.");
+    if rest.is_none_or(|rest| !names::complaints(rest, names::Rule::Subdomain).is_empty()) {
+        at.invalid("a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')", causes);
+    }
+}
+
+fn path(path: &At<'_>, causes: &mut Vec<Cause>) {
+    const NOT_INSIDE: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
+    const ABSOLUTE: &str = "must be an absolute path";
+    let (kind, text) = (path.field("pathType"), path.field("path"));
+    if !kind.is_set() {
+        kind.required("pathType must be specified", causes);
+        return;
+    }
+    let mut invalid = |detail: &str| causes.push(Cause::invalid(text.path.clone(), &text.text().into(), detail));
+    let relative = !text.text().starts_with('/');
+    match kind.text() {
+        "Exact" | "Prefix" => {
+            if relative {
+                invalid(ABSOLUTE);
+            }
+            for part in NOT_INSIDE.iter().filter(|p| text.text().contains(**p)) {
+                invalid(&format!("must not contain '{part}'"));
+            }
+            for end in ["/..", "/."].iter().filter(|e| text.text().ends_with(**e)) {
+                invalid(&format!("cannot end with '{end}'"));
+            }
+        }
+        "ImplementationSpecific" if relative && !text.text().is_empty() => invalid(ABSOLUTE),
+        "ImplementationSpecific" => {}
+        _ => kind.unsupported(&["Exact", "ImplementationSpecific", "Prefix"], causes),
+    }
+    backend(&path.field("backend"), causes);
+}
+
+/// `before` is the stored one on a change: what was there in older days may stay.
+pub(super) fn ingress(root: &At<'_>, before: Option<&Value>, causes: &mut Vec<Cause>) {
     let spec = root.field("spec");
     let (rules, default) = (spec.field("rules"), spec.field("defaultBackend"));
     if rules.len() == 0 && !default.is_set() {
@@ -206,12 +166,12 @@ pub(super) fn ingress(root: &At<'_>, causes: &mut Vec<Cause>) {
         backend(&default, causes);
     }
     for rule in rules.items() {
-        let host = rule.field("host");
-        if !host.text().is_empty() {
-            if host.text().parse::<IpAddr>().is_ok() {
-                host.invalid("must be a DNS name, not an IP address", causes);
+        let name = rule.field("host");
+        if !name.text().is_empty() {
+            if ip::parse(name.text()).is_some() {
+                name.invalid("must be a DNS name, not an IP address", causes);
             }
-            host.name(names::Rule::Subdomain, causes);
+            host(&name, causes);
         }
         let http = rule.field("http");
         if !http.is_set() {
@@ -221,27 +181,13 @@ pub(super) fn ingress(root: &At<'_>, causes: &mut Vec<Cause>) {
         if paths.len() == 0 {
             paths.required("", causes);
         }
-        for path in paths.items() {
-            let (kind, text) = (path.field("pathType"), path.field("path"));
-            if !kind.is_set() {
-                kind.required("pathType must be specified", causes);
-            } else if !matches!(kind.text(), "Exact" | "Prefix" | "ImplementationSpecific") {
-                kind.unsupported(&["Exact", "ImplementationSpecific", "Prefix"], causes);
-            }
-            if matches!(kind.text(), "Exact" | "Prefix") && !text.text().starts_with('/') {
-                causes.push(Cause::invalid(text.path.clone(), &text.text().into(), "must be an absolute path"));
-            } else if kind.text() == "ImplementationSpecific"
-                && !text.text().is_empty()
-                && !text.text().starts_with('/')
-            {
-                causes.push(Cause::invalid(text.path.clone(), text.value, "must be an absolute path"));
-            }
-            backend(&path.field("backend"), causes);
+        for each in paths.items() {
+            path(&each, causes);
         }
     }
     for tls in spec.field("tls").items() {
-        for host in tls.field("hosts").items() {
-            host.name(names::Rule::Subdomain, causes);
+        for name in tls.field("hosts").items() {
+            host(&name, causes);
         }
         let secret = tls.field("secretName");
         if !secret.text().is_empty() {
@@ -252,50 +198,86 @@ pub(super) fn ingress(root: &At<'_>, causes: &mut Vec<Cause>) {
     if class.is_set() {
         class.name(names::Rule::Subdomain, causes);
     }
+    let annotation = root.field("metadata").field("annotations").field("kubernetes.io/ingress.class");
+    if before.is_none() && annotation.is_set() && class.is_set() && annotation.text() != class.text() {
+        let detail = "must match `ingressClassName` when both are specified";
+        causes.push(Cause::invalid("annotations.kubernetes.io/ingress.class", annotation.value, detail));
+    }
 }
 
-fn peer(at: &At<'_>, causes: &mut Vec<Cause>) {
+fn peer(at: &At<'_>, known: &[&str], causes: &mut Vec<Cause>) {
     let (pods, namespaces, block) = (at.field("podSelector"), at.field("namespaceSelector"), at.field("ipBlock"));
     pods.selector(causes);
     namespaces.selector(causes);
     if block.is_set() {
+        ip::except(&block, known, causes);
         if pods.is_set() || namespaces.is_set() {
             at.forbidden("may not specify both ipBlock and another peer", causes);
-        }
-        let cidr = block.field("cidr");
-        if cidr.text().is_empty() {
-            cidr.required("", causes);
         }
     } else if !pods.is_set() && !namespaces.is_set() {
         at.required("must specify a peer", causes);
     }
 }
 
-pub(super) fn policy(root: &At<'_>, causes: &mut Vec<Cause>) {
+fn policy_port(port: &At<'_>, causes: &mut Vec<Cause>) {
+    port.field("protocol").one_of(&["TCP", "UDP", "SCTP"], causes);
+    let (number, end) = (port.field("port"), port.field("endPort"));
+    match number.value {
+        Value::Null if end.is_set() => end.invalid("may not be specified when `port` is not specified", causes),
+        Value::Null => {}
+        Value::String(_) => {
+            if end.is_set() {
+                end.invalid("may not be specified when `port` is non-numeric", causes);
+            }
+            port_name(&number, causes);
+        }
+        _ => {
+            number.port(causes);
+            if end.is_set() {
+                if end.int() < number.int() {
+                    let detail = "must be greater than or equal to `port`";
+                    causes.push(Cause::invalid(end.path.clone(), number.value, detail));
+                }
+                end.port(causes);
+            }
+        }
+    }
+}
+
+/// Every block of a policy: those that are there already are not judged again.
+fn blocks(policy: &Value) -> Vec<&str> {
+    let mut out = Vec::new();
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        for peer in list_at(policy, &["spec", direction]).iter().flat_map(|rule| list_at(rule, &[peers])) {
+            out.extend(peer["ipBlock"]["cidr"].as_str());
+            out.extend(list_at(peer, &["ipBlock", "except"]).iter().filter_map(Value::as_str));
+        }
+    }
+    out
+}
+
+pub(super) fn policy(root: &At<'_>, before: Option<&Value>, causes: &mut Vec<Cause>) {
+    let known = before.map(blocks).unwrap_or_default();
     let spec = root.field("spec");
     spec.field("podSelector").selector(causes);
     for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
         for rule in spec.field(direction).items() {
             for port in rule.field("ports").items() {
-                port.field("protocol").one_of(&["SCTP", "TCP", "UDP"], causes);
-                let number = port.field("port");
-                if number.is_set() {
-                    port_or_name(&number, causes);
-                }
+                policy_port(&port, causes);
             }
             for each in rule.field(peers).items() {
-                peer(&each, causes);
+                peer(&each, &known, causes);
             }
         }
     }
     let types = spec.field("policyTypes");
     if types.len() > 2 {
         types.invalid("may not specify more than two policyTypes", causes);
-    } else {
-        for kind in types.items() {
-            if !matches!(kind.text(), "Ingress" | "Egress") {
-                kind.unsupported(&["Egress", "Ingress"], causes);
-            }
+        return;
+    }
+    for kind in types.items() {
+        if !matches!(kind.text(), "Ingress" | "Egress") {
+            kind.unsupported(&["Ingress", "Egress"], causes);
         }
     }
 }
