@@ -84,11 +84,7 @@ fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
             template(object, &["spec", "jobTemplate", "spec", "template"]);
         }
         ("", "pods") => {
-            if let Some(spec) = object.get_mut("spec") {
-                pod::default(spec);
-                pod::default_requests(spec);
-                fill(spec, &["enableServiceLinks"], true);
-            }
+            pod::default_pod(object);
         }
         ("", "replicationcontrollers") => {
             template(object, &["spec", "template"]);
@@ -121,10 +117,6 @@ fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
                     fill(port, &["protocol"], "TCP");
                 }
             }
-        }
-        ("", "limitranges") => {
-            let limits = json::map_mut(object, &["spec"]).and_then(|m| m.get_mut("limits"));
-            limits.and_then(Value::as_array_mut).into_iter().flatten().for_each(limit);
         }
         ("discovery.k8s.io", "endpointslices") => {
             for port in object.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -246,19 +238,6 @@ fn job(object: &mut Value) {
     fill(object, &["spec", "suspend"], false);
     fill(object, &["spec", "manualSelector"], false);
     fill(object, &["spec", "podReplacementPolicy"], "TerminatingOrFailed");
-}
-
-/// Limits of containers follow from each other: without a default the most is it, and what is requested is the default, or
-/// at least the least.
-fn limit(limit: &mut Value) {
-    if str_at(limit, &["type"]) != "Container" {
-        return;
-    }
-    for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
-        for (name, amount) in json::map_at(limit, &[from]).cloned().into_iter().flatten() {
-            fill(limit, &[to, &name], amount);
-        }
-    }
 }
 
 fn service(object: &mut Value) {

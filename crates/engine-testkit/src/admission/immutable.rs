@@ -30,7 +30,6 @@ pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: 
             }
         }
         ("apps", "statefulsets") => statefulset(before, after, causes),
-        ("", "pods") => pod(before, after, causes),
         // Nothing of an Event in the newer shape changes but its series. Errors have the names of the older one.
         ("events.k8s.io", "events") => {
             for (field, name) in [
@@ -84,37 +83,6 @@ fn statefulset(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::forbidden(
             "spec",
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
-        ));
-    }
-}
-
-fn pod(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
-    let rest = |v: &Value| -> Value {
-        let mut spec = json::map_at(v, &["spec"]).cloned().unwrap_or_default();
-        for field in [
-            "activeDeadlineSeconds",
-            "terminationGracePeriodSeconds",
-            "tolerations",
-            "schedulingGates",
-            "ephemeralContainers",
-        ] {
-            spec.remove(field);
-        }
-        if get(before, &["spec", "nodeName"]).is_none() {
-            spec.remove("nodeName");
-        }
-        for key in ["containers", "initContainers"] {
-            for c in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
-                json::remove(c, &["image"]);
-                json::remove(c, &["resources"]);
-            }
-        }
-        Value::Object(spec)
-    };
-    if rest(before) != rest(after) {
-        causes.push(Cause::forbidden(
-            "spec",
-            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
         ));
     }
 }

@@ -20,15 +20,34 @@ pub(crate) use default::default;
 pub(crate) use prepare::prepare;
 pub(crate) use service::allocate;
 pub(crate) use validate::{validate_create, validate_update};
-pub(crate) use warn::warnings;
+pub(crate) use warn::{warnings, warnings_of_status};
 pub(crate) use warn_network::warnings as network_warnings;
 
 use crate::{
     crd, json,
     resources::Resource,
+    state::State,
     status::{About, ApiError, Cause},
     write::{FieldValidation, Options, Target},
 };
+
+/// What the admission of a server makes of an object before webhooks see it; `before` is the stored one on an update.
+/// Returns what it warns of.
+pub(crate) fn admit(
+    state: &mut State,
+    target: &Target<'_>,
+    object: &mut Value,
+    before: Option<&Value>,
+    options: &Options,
+) -> Result<Vec<String>, ApiError> {
+    if !target.resource.is("", "pods") || !target.subresource.is_empty() {
+        return Ok(Vec::new());
+    }
+    let warnings = if before.is_none() { pod::early_warnings(object) } else { Vec::new() };
+    pod::admit(state, target, object, before, options)?;
+    encode(target.resource, object);
+    Ok(warnings)
+}
 
 /// Writes the object as its Go type is written. An applied configuration is read before that: an empty map in it is
 /// owned.

@@ -27,22 +27,6 @@ fn is_label(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// What is wrong with a name; `None` when nothing is.
-pub(crate) fn complaint(name: &str, rule: Rule) -> Option<String> {
-    let too_long = |limit: usize| (name.len() > limit).then(|| format!("must be no more than {limit} characters"));
-    match rule {
-        Rule::Label => too_long(63).or_else(|| (!is_label(name)).then(|| LABEL.to_owned())),
-        Rule::Subdomain => too_long(253).or_else(|| (!name.split('.').all(is_label)).then(|| SUBDOMAIN.to_owned())),
-        Rule::PathSegment => {
-            if matches!(name, "." | "..") {
-                Some(format!("may not be '{name}'"))
-            } else {
-                ["/", "%"].iter().find(|c| name.contains(**c)).map(|c| format!("may not contain '{c}'"))
-            }
-        }
-    }
-}
-
 /// What is wrong with a name, in the order of a real server.
 pub(crate) fn complaints(name: &str, rule: Rule) -> Vec<String> {
     let too_long = |limit: usize| (name.len() > limit).then(|| format!("must be no more than {limit} characters"));
@@ -66,11 +50,12 @@ pub(crate) fn complaints(name: &str, rule: Rule) -> Vec<String> {
 pub(crate) fn prefix_complaint(prefix: &str, rule: Rule) -> Vec<String> {
     match rule {
         Rule::PathSegment => complaints(prefix, rule),
-        // As the server does it: a last dash is replaced before the name is looked at.
-        _ => match prefix.strip_suffix('-') {
-            Some(stem) => complaints(&format!("{stem}a"), rule),
-            None => complaints(prefix, rule),
-        },
+        // As the server does it: a last dash and what is before it are replaced before the name is looked at.
+        _ => {
+            let stem =
+                prefix.strip_suffix('-').and_then(|stem| stem.char_indices().next_back().map(|(at, _)| &stem[..at]));
+            stem.map_or_else(|| complaints(prefix, rule), |stem| complaints(&format!("{stem}a"), rule))
+        }
     }
 }
 
@@ -159,7 +144,7 @@ mod tests {
             ("system:node", Rule::PathSegment, true),
             ("a/b", Rule::PathSegment, false),
         ] {
-            assert_eq!(complaint(name, rule).is_none(), ok, "{name} {rule:?}");
+            assert_eq!(complaints(name, rule).is_empty(), ok, "{name} {rule:?}");
         }
         assert!(key_complaints("app.kubernetes.io/name").is_empty());
         assert!(!key_complaints("/x").is_empty());

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::pod;
 use crate::{
     aggregation,
     json::{self, default as fill, get, list_at, str_at},
@@ -30,23 +31,16 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
             }
             json::set(object, &["status", "storedVersions"], stored);
         }
-        ("", "pods") if before.is_some() => json::set(object, &["status", "qosClass"], qos(object)),
+        ("", "pods") => match before {
+            Some(before) => pod::prepare_status(before, object),
+            None => pod::prepare_create(object),
+        },
         _ if before.is_some() => {}
         ("batch", "jobs") => job(state, object),
         ("apiregistration.k8s.io", "apiservices") => {
             json::remove(object, &["status"]);
             let time = str_at(object, &["metadata", "creationTimestamp"]).to_owned();
             aggregation::be_available_if_local(object, &time);
-        }
-        ("", "pods") => {
-            let namespace = str_at(object, &["metadata", "namespace"]).to_owned();
-            if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {
-                admit_pod(spec);
-                if !state.settings.controllers {
-                    mount_token(state, &namespace, spec);
-                }
-            }
-            json::set(object, &["status"], json!({"phase": "Pending", "qosClass": qos(object)}));
         }
         ("", "namespaces") => {
             json::set(object, &["spec", "finalizers"], json!(["kubernetes"]));
@@ -113,81 +107,6 @@ fn job(state: &mut State, object: &mut Value) {
         }
     }
     json::set(object, &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"], uid.as_str());
-}
-
-fn admit_pod(spec: &mut Value) {
-    fill(spec, &["serviceAccountName"], "default");
-    fill(spec, &["serviceAccount"], "default");
-    fill(spec, &["preemptionPolicy"], "PreemptLowerPriority");
-    fill(spec, &["priority"], 0);
-    let mut tolerations = list_at(spec, &["tolerations"]).to_vec();
-    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        let tolerated = |t: &Value| {
-            let (k, effect) = (str_at(t, &["key"]), str_at(t, &["effect"]));
-            (k == key || k.is_empty()) && (effect == "NoExecute" || effect.is_empty())
-        };
-        if !tolerations.iter().any(tolerated) {
-            tolerations
-                .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
-        }
-    }
-    json::set(spec, &["tolerations"], tolerations);
-}
-
-/// Gives every container the token of the Pod's ServiceAccount:
-/// <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting>
-fn mount_token(state: &mut State, namespace: &str, spec: &mut Value) {
-    const PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-    let gr = crate::resources::GroupResource::new("", "serviceaccounts");
-    let account = state.store.get(&gr, namespace, str_at(spec, &["serviceAccountName"])).cloned();
-    let wants = |v: &Value| v.get("automountServiceAccountToken").and_then(Value::as_bool);
-    let mounts = wants(spec).or_else(|| account.as_ref().and_then(|a| wants(&a.value))).unwrap_or(true);
-    if let Some(account) = &account
-        && list_at(spec, &["imagePullSecrets"]).is_empty()
-        && !list_at(&account.value, &["imagePullSecrets"]).is_empty()
-    {
-        spec["imagePullSecrets"] = account.value["imagePullSecrets"].clone();
-    }
-    if !mounts {
-        return;
-    }
-    let name = format!("kube-api-access-{}", state.seed.name_suffix());
-    let mut used = false;
-    for key in ["initContainers", "containers"] {
-        for container in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
-            let mut all = list_at(container, &["volumeMounts"]).to_vec();
-            if !all.iter().any(|m| str_at(m, &["mountPath"]) == PATH) {
-                all.push(json!({"name": name, "readOnly": true, "mountPath": PATH}));
-                container["volumeMounts"] = Value::Array(all);
-                used = true;
-            }
-        }
-    }
-    if used {
-        let mut volumes = list_at(spec, &["volumes"]).to_vec();
-        volumes.push(json!({"name": name, "projected": {"defaultMode": 420, "sources": [
-            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-            {"downwardAPI": {"items": [
-                {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
-        ]}}));
-        spec["volumes"] = Value::Array(volumes);
-    }
-}
-
-fn qos(object: &Value) -> &'static str {
-    let containers = list_at(object, &["spec", "containers"]);
-    let has = |c: &Value, kind: &str| json::map_at(c, &["resources", kind]).is_some_and(|m| !m.is_empty());
-    if containers.iter().all(|c| !has(c, "requests") && !has(c, "limits")) {
-        return "BestEffort";
-    }
-    let guaranteed = containers.iter().all(|c| {
-        ["cpu", "memory"].iter().all(|r| {
-            let limit = get(c, &["resources", "limits", r]);
-            limit.is_some() && limit == get(c, &["resources", "requests", r])
-        })
-    });
-    if guaranteed { "Guaranteed" } else { "Burstable" }
 }
 
 fn with(object: &Value, finalizer: &str) -> Value {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{immutable, meta, names, pod, rules};
+use super::{immutable, meta, names, rules};
 use crate::{
     crd,
     status::{ApiError, Cause},
@@ -48,6 +48,9 @@ pub(crate) fn validate_update(target: &Target<'_>, before: &Value, after: &Value
         crd::validate_definition_update(before, after, &mut causes);
     }
     immutable::check(target, before, after, &mut causes);
+    if target.resource.is("", "pods") && target.subresource == "status" {
+        rules::pod_status_updated(before, after, &mut causes);
+    }
     finish(target, &causes)
 }
 
@@ -70,7 +73,11 @@ fn common(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &
         meta::qualified_finalizers(object, causes);
     }
     if target.resource.is("", "pods") {
-        pod::validate(&object["spec"], "spec", causes);
+        rules::pod(object, causes);
+        match before {
+            Some(before) => rules::pod_updated(before, object, causes),
+            None => rules::pod_created(object, causes),
+        }
     }
     if target.resource.is("events.k8s.io", "events") && before.is_none() {
         rules::made_newer(object, causes);

@@ -2,11 +2,8 @@
 
 use serde_json::Value;
 
-use super::names;
-use crate::{
-    json::{get, i64_at, list_at, str_at},
-    resources::Resource,
-};
+use super::{names, pod};
+use crate::{json::list_at, resources::Resource};
 
 /// Warnings about an object that was accepted; `before` is the stored one on an update.
 pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Value>) -> Vec<String> {
@@ -15,15 +12,27 @@ pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Valu
         finalizers(object, before, &mut out);
     }
     match (&*resource.gr.group, &*resource.gr.resource) {
-        ("", "pods") => pod(&object["spec"], "spec", &mut out),
+        ("", "endpoints") => {
+            out.push("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
+        }
+        ("", "pods") if before.is_none() => pod::warnings(object, None, &mut out),
         ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") | ("batch", "jobs") => {
-            pod(&object["spec"]["template"]["spec"], "spec.template.spec", &mut out);
+            pod::warnings(&object["spec"]["template"], Some("spec.template"), &mut out);
         }
         ("batch", "cronjobs") => {
-            let spec = &object["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-            pod(spec, "spec.jobTemplate.spec.template.spec", &mut out);
+            let template = &object["spec"]["jobTemplate"]["spec"]["template"];
+            pod::warnings(template, Some("spec.jobTemplate.spec.template"), &mut out);
         }
         _ => {}
+    }
+    out
+}
+
+/// Warnings about a status that was accepted.
+pub(crate) fn warnings_of_status(resource: &Resource, object: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    if resource.is("", "pods") {
+        pod::warnings_of_status(object, &mut out);
     }
     out
 }
@@ -45,47 +54,5 @@ fn finalizers(object: &Value, before: Option<&Value>, out: &mut Vec<String>) {
                  finalizer writers"
             ));
         }
-    }
-}
-
-fn pod(spec: &Value, path: &str, out: &mut Vec<String>) {
-    let mut ports: Vec<((i64, String), String)> = Vec::new();
-    for key in ["initContainers", "containers"] {
-        for (i, container) in list_at(spec, &[key]).iter().enumerate() {
-            let at = format!("{path}.{key}[{i}]");
-            for (j, port) in list_at(container, &["ports"]).iter().enumerate() {
-                let number = i64_at(port, &["containerPort"]).unwrap_or(0);
-                let id = (number, str_at(port, &["protocol"]).to_owned());
-                let here = format!("{at}.ports[{j}]");
-                if let Some((_, first)) = ports.iter().find(|(other, _)| *other == id) {
-                    out.push(format!("{here}: duplicate port definition with {first}"));
-                } else {
-                    ports.push((id, here));
-                }
-            }
-            hidden_variables(container, &at, out);
-        }
-    }
-    let grace = i64_at(spec, &["terminationGracePeriodSeconds"]);
-    if grace.is_some_and(|g| g < 0) {
-        out.push(format!(
-            "{path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"
-        ));
-    }
-}
-
-/// Variables that are set twice.
-fn hidden_variables(container: &Value, at: &str, out: &mut Vec<String>) {
-    let mut seen: Vec<&str> = Vec::new();
-    for (j, variable) in list_at(container, &["env"]).iter().enumerate() {
-        let name = str_at(variable, &["name"]);
-        let known = seen.contains(&name);
-        if known
-            && let Some(value) = get(variable, &["value"]).and_then(Value::as_str)
-            && !value.contains(&format!("$({name})"))
-        {
-            out.push(format!("{at}.env[{j}]: hides previous definition of \"{name}\", which may be unexpected"));
-        }
-        seen.push(name);
     }
 }

@@ -115,7 +115,8 @@ impl Builder {
         self
     }
 
-    /// No controllers: objects stay as they are written, and garbage is not collected. CRDs are established all the
+    /// No controllers: objects stay as they are written, and garbage is not collected. As on a real server alone, no
+    /// namespace has the ServiceAccount `default` without which no client creates Pods. CRDs are established all the
     /// same, and go with their objects: the API server itself sees to that.
     #[must_use]
     pub fn without_controllers(mut self) -> Self {

@@ -69,7 +69,17 @@ pub(crate) fn create(
         managed.update(&**resource, &nothing, &body, &options.writer(&api_version, "", &time));
         managed
     };
-    if let Err(e) = mutate(&target, generated, &mut body, &managed, options) {
+    let admitted = admission::admit(state, &target, &mut body, None, options).and_then(|early| {
+        warnings.extend(early);
+        mutate(&target, generated, &mut body, &managed, options)?;
+        // What webhooks changed is looked at once more.
+        if options.course.is_some() {
+            admission::admit(state, &target, &mut body, None, options).map(|_| ())
+        } else {
+            Ok(())
+        }
+    });
+    if let Err(e) = admitted {
         state.put_back(drawn);
         return Err(e);
     }

@@ -1,10 +1,8 @@
 //! Deleting objects.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use super::{Answer, Options, Outcome, Target, has_generation};
+use super::{Answer, Options, Outcome, Target, grace, has_generation};
 use crate::{
     json::{self, i64_at, list_at, str_at},
     resources::Resource,
@@ -119,9 +117,29 @@ pub(crate) fn delete(
     if resource.is("apiextensions.k8s.io", "customresourcedefinitions") && !finalizers.iter().any(|f| f == cleanup) {
         finalizers.push(cleanup.into());
     }
-    let grace = grace_of(state, &target, &before, delete.grace);
+    if resource.is("", "pods") {
+        match grace::ask(&before.value, &mut after, delete.grace, &options.now) {
+            grace::Ending::Already => return Ok(answer(&target, delete, Outcome::Stored(before), false)),
+            grace::Ending::Over => {}
+            grace::Ending::In(seconds) => {
+                let gone = seconds == 0 && finalizers.is_empty();
+                hold(&mut after, finalizers);
+                if delete.dry_run {
+                    return Ok(answer(&target, delete, Outcome::Value(after), gone));
+                }
+                // Also what ends at once is marked before it goes.
+                let marked = state.store.put(&resource.gr, after);
+                if !gone {
+                    return Ok(answer(&target, delete, Outcome::Stored(marked), false));
+                }
+                let at = ObjectKey::new(&resource.gr, target.namespace, target.name);
+                let last = state.remove(&at).unwrap_or(marked);
+                return Ok(answer(&target, delete, Outcome::Value(last.value.clone()), true));
+            }
+        }
+    }
     let in_use = resource.is("", "namespaces") && !list_at(&after, &["spec", "finalizers"]).is_empty();
-    if finalizers.is_empty() && grace == 0 && !in_use {
+    if finalizers.is_empty() && !in_use {
         // A deletion is a change too, and what is shown of it says so.
         let mut last = before.clone();
         if !delete.dry_run {
@@ -131,17 +149,11 @@ pub(crate) fn delete(
         return Ok(answer(&target, delete, Outcome::Value(deleted(&target, &last)), true));
     }
 
-    let had: Vec<Value> = list_at(&after, &["metadata", "finalizers"]).to_vec();
-    if finalizers.len() != had.len() || !finalizers.iter().all(|f| had.contains(f)) {
-        json::set(&mut after, &["metadata", "finalizers"], finalizers);
-    }
-    let shorter = i64_at(&after, &["metadata", "deletionGracePeriodSeconds"]).is_some_and(|g| grace < g);
-    if !before.is_terminating() || shorter {
-        let end = options.now.timestamp.checked_add(Duration::from_secs(grace.unsigned_abs()));
-        let end = end.map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        json::set(&mut after, &["metadata", "deletionTimestamp"], end.unwrap_or_else(|_| options.now.rfc3339()));
+    hold(&mut after, finalizers);
+    if !before.is_terminating() {
+        json::set(&mut after, &["metadata", "deletionTimestamp"], options.now.rfc3339());
         if !resource.is("", "namespaces") {
-            json::set(&mut after, &["metadata", "deletionGracePeriodSeconds"], grace);
+            json::set(&mut after, &["metadata", "deletionGracePeriodSeconds"], 0);
         } else {
             json::set(&mut after, &["status", "phase"], "Terminating");
         }
@@ -226,15 +238,12 @@ fn finalizers_for(resource: &Resource, object: &Value, asked: Option<Propagation
     finalizers
 }
 
-/// Only Pods on a node end gracefully.
-fn grace_of(state: &State, target: &Target<'_>, before: &Stored, asked: Option<i64>) -> i64 {
-    let pod = target.resource.is("", "pods");
-    let phase = str_at(&before.value, &["status", "phase"]);
-    let runs = !str_at(&before.value, &["spec", "nodeName"]).is_empty() && !matches!(phase, "Succeeded" | "Failed");
-    if !pod || !runs || !state.settings.controllers {
-        return 0;
+/// Sets the finalizers unless they are the same in another order.
+fn hold(object: &mut Value, finalizers: Vec<Value>) {
+    let had = list_at(object, &["metadata", "finalizers"]);
+    if finalizers.len() != had.len() || !finalizers.iter().all(|f| had.contains(f)) {
+        json::set(object, &["metadata", "finalizers"], finalizers);
     }
-    asked.or_else(|| i64_at(&before.value, &["spec", "terminationGracePeriodSeconds"])).unwrap_or(30).max(0)
 }
 
 fn deleted(target: &Target<'_>, before: &Stored) -> Value {

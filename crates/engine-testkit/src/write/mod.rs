@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+mod grace;
 mod operations;
 pub(crate) mod patch;
 pub(crate) mod scale;

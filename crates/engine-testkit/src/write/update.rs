@@ -200,6 +200,7 @@ pub(crate) fn finish(
             sent_managed
         }
     };
+    admission::admit(state, &target, &mut after, Some(old), options)?;
     if options.course.is_some() {
         let mut seen = after.clone();
         managed.clone().write(&mut seen);
@@ -212,6 +213,7 @@ pub(crate) fn finish(
                 json::copy(old, &mut seen, &["status"]);
             }
             admission::default(resource, &mut seen, Some(old));
+            admission::admit(state, &target, &mut seen, Some(old), options)?;
             after = seen;
         }
     }
@@ -224,8 +226,10 @@ pub(crate) fn finish(
     }
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after)?;
-    if target.subresource.is_empty() {
-        warnings.extend(admission::warnings(resource, &after, Some(old)));
+    match target.subresource {
+        "" => warnings.extend(admission::warnings(resource, &after, Some(old))),
+        "status" => warnings.extend(admission::warnings_of_status(resource, &after)),
+        _ => {}
     }
     warnings.extend(admission::network_warnings(&target, Some(old), &after));
     let generation = json::i64_at(old, &["metadata", "generation"]);

@@ -7,6 +7,7 @@ mod endpoints;
 mod event;
 pub(super) mod ip;
 mod network;
+mod pod;
 mod policy;
 mod quota;
 mod rbac;
@@ -17,6 +18,10 @@ mod workload;
 
 use serde_json::Value;
 
+pub(super) use self::pod::{
+    app_armor_key, app_armor_profile, created as pod_created, is_app_armor, pod, status_updated as pod_status_updated,
+    total_of_containers, updated as pod_updated,
+};
 pub(super) use self::{at::At, change::change, event::made_newer};
 use crate::status::Cause;
 

@@ -1,14 +1,7 @@
 //! Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and CronJobs.
 
-use super::{At, core};
-use crate::{admission::pod, status::Cause, store::selector::LabelSelector};
-
-/// A Pod's template, which has labels, annotations and a spec.
-fn template(at: &At<'_>, causes: &mut Vec<Cause>) {
-    let labels = At::new(at.field("metadata").field("labels").value, &format!("{}.labels", at.path));
-    labels.labels(causes);
-    pod::validate(at.field("spec").value, &at.field("spec").path, causes);
-}
+use super::{At, core, pod::template};
+use crate::{status::Cause, store::selector::LabelSelector};
 
 /// Selector and template belong together.
 fn matching(spec: &At<'_>, kind: &str, causes: &mut Vec<Cause>) {

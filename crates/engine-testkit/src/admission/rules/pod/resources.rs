@@ -1,0 +1,233 @@
+//! What containers and Pods ask for:
+//! <https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/>
+
+use std::collections::BTreeMap;
+
+use super::{At, claims};
+use crate::{
+    admission::{names, quantity},
+    status::Cause,
+};
+
+const ONE: i128 = 1_000_000_000;
+
+/// Names that are known without a domain, those of quotas among them.
+const STANDARD: [&str; 20] = [
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "storage",
+    "requests.storage",
+    "services.nodeports",
+    "services.loadbalancers",
+];
+
+/// Of these there are no parts.
+const WHOLE: [&str; 9] = [
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "configmaps",
+    "persistentvolumeclaims",
+    "services.nodeports",
+    "services.loadbalancers",
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Container,
+    Pod,
+}
+
+pub(super) fn of_container(at: &At<'_>, claims: &[&str], causes: &mut Vec<Cause>) {
+    requirements(at, Level::Container, causes);
+    claims::used(&at.field("claims"), claims, causes);
+}
+
+/// What a Pod asks for as a whole, besides its containers.
+pub(super) fn of_pod(spec: &At<'_>, claims: &[&str], causes: &mut Vec<Cause>) {
+    let at = spec.field("resources");
+    if !at.is_set() {
+        return;
+    }
+    if spec.field("os").field("name").text() == "windows" {
+        return at.forbidden("may not be set for a windows pod", causes);
+    }
+    if at.field("claims").is_set() {
+        at.field("claims").forbidden("claims may not be set for Resources at pod-level", causes);
+    }
+    requirements(&at, Level::Pod, causes);
+    claims::used(&at.field("claims"), claims, causes);
+    let too_little = |at: &At<'_>, kind: &str, sum: i128, like: &str, causes: &mut Vec<Cause>| {
+        if at.is_set() && at.quantity().is_some_and(|own| sum > own) {
+            let sum = quantity::written(sum, like);
+            at.invalid(&format!("must be greater than or equal to aggregate container {kind} of {sum}"), causes);
+        }
+    };
+    for (name, (sum, like)) in total(spec, "requests") {
+        too_little(&entry(&at, "requests", &name), "requests", sum, &like, causes);
+    }
+    for (name, (sum, like)) in total(spec, "limits") {
+        if is_pages(&name) {
+            too_little(&entry(&at, "limits", &name), "limits", sum, &like, causes);
+        }
+    }
+    for (i, container) in spec.field("containers").items().enumerate() {
+        for (name, limit) in container.field("resources").field("limits").entries() {
+            let most = entry(&at, "limits", name);
+            if most.is_set() && limit.quantity() > most.quantity() {
+                causes.push(Cause::invalid(
+                    format!("{}.containers[{i}][{name}].limits", at.path),
+                    limit.value,
+                    format!("must be less than or equal to pod limits of {}", most.text()),
+                ));
+            }
+        }
+    }
+}
+
+fn entry<'a>(at: &At<'a>, list: &str, name: &str) -> At<'a> {
+    let list = at.field(list);
+    At::new(list.field(name).value, &format!("{}[{name}]", list.path))
+}
+
+/// What the containers ask for at the same time, at most, and a quantity that is written as the sum is.
+pub(in crate::admission) fn total(spec: &At<'_>, kind: &str) -> BTreeMap<String, (i128, String)> {
+    let add = |to: &mut BTreeMap<String, (i128, String)>, container: &At<'_>| {
+        for (name, amount) in container.field("resources").field(kind).entries() {
+            let sum = to.entry(name.to_owned()).or_insert_with(|| (0, amount.text().to_owned()));
+            sum.0 = sum.0.saturating_add(amount.quantity().unwrap_or(0));
+        }
+    };
+    let mut sum = BTreeMap::new();
+    spec.field("containers").items().for_each(|container| add(&mut sum, &container));
+    let mut running = BTreeMap::new();
+    let mut most: BTreeMap<String, (i128, String)> = BTreeMap::new();
+    for container in spec.field("initContainers").items() {
+        let mut now = running.clone();
+        add(&mut now, &container);
+        if container.field("restartPolicy").text() == "Always" {
+            add(&mut sum, &container);
+            running.clone_from(&now);
+        }
+        for (name, amount) in now {
+            if most.get(&name).is_none_or(|before| before.0 < amount.0) {
+                most.insert(name, amount);
+            }
+        }
+    }
+    for (name, amount) in most {
+        if sum.get(&name).is_none_or(|before| before.0 < amount.0) {
+            sum.insert(name, amount);
+        }
+    }
+    sum
+}
+
+pub(super) fn overhead(at: &At<'_>, causes: &mut Vec<Cause>) {
+    let limits = At::new(at.value, &format!("{}.limits", at.path));
+    amounts(&limits, &At::new(&serde_json::Value::Null, ""), Level::Container, causes);
+}
+
+fn requirements(at: &At<'_>, level: Level, causes: &mut Vec<Cause>) {
+    let (limits, requests) = (at.field("limits"), at.field("requests"));
+    amounts(&limits, &requests, level, causes);
+    let has = |wanted: &dyn Fn(&str) -> bool| limits.entries().chain(requests.entries()).any(|(name, _)| wanted(name));
+    if has(&is_pages) && !has(&|name| matches!(name, "cpu" | "memory")) {
+        at.forbidden("HugePages require cpu or memory", causes);
+    }
+}
+
+fn amounts(limits: &At<'_>, requests: &At<'_>, level: Level, causes: &mut Vec<Cause>) {
+    for (name, limit) in limits.entries() {
+        amount(name, &limit, level, causes);
+    }
+    for (name, request) in requests.entries() {
+        amount(name, &request, level, causes);
+        let limit = At::new(limits.field(name).value, "");
+        let overcommitted = is_native(name) && !is_pages(name);
+        let detail = match limit.is_set() {
+            true if !overcommitted && request.quantity() != limit.quantity() => "must be equal to",
+            true if request.quantity() > limit.quantity() => "must be less than or equal to",
+            true => continue,
+            false => {
+                if !overcommitted {
+                    limits.required("Limit must be set for non overcommitable resources", causes);
+                }
+                continue;
+            }
+        };
+        let detail = format!("{detail} {name} limit of {}", limit.text());
+        causes.push(Cause::invalid(requests.path.clone(), request.value, detail));
+    }
+}
+
+fn amount(name: &str, at: &At<'_>, level: Level, causes: &mut Vec<Cause>) {
+    resource_name(name, &at.path, level, causes);
+    let value = at.quantity().unwrap_or(0);
+    if value < 0 {
+        at.invalid("must be greater than or equal to 0", causes);
+    }
+    if (WHOLE.contains(&name) || is_extended(name)) && value % ONE != 0 {
+        at.invalid("must be an integer", causes);
+    }
+    if let Some(size) = name.strip_prefix("hugepages-") {
+        let size = quantity::value(size).filter(|size| *size > 0 && size % ONE == 0);
+        if size.is_none_or(|size| value % size != 0) {
+            at.invalid(&format!("{} is not positive integer multiple of {name}", at.text()), causes);
+        }
+    }
+}
+
+fn resource_name(name: &str, path: &str, level: Level, causes: &mut Vec<Cause>) {
+    let mut wrong = |detail: &str| causes.push(Cause::invalid(path, &name.into(), detail));
+    let complaints = names::key_complaints(name);
+    complaints.iter().for_each(|complaint| wrong(complaint));
+    let plain = !name.contains('/');
+    let mut known = complaints.is_empty();
+    let quota_pages = is_pages(name) || name.starts_with("requests.hugepages-");
+    if known && plain && !STANDARD.contains(&name) && !quota_pages {
+        wrong("must be a standard resource type or fully qualified");
+        known = false;
+    }
+    if level == Level::Pod {
+        if known && !matches!(name, "cpu" | "memory") && !is_pages(name) {
+            causes.push(Cause::unsupported(path, &name.into(), &["cpu", "hugepages-", "memory"]));
+        }
+        return;
+    }
+    if plain {
+        if !matches!(name, "cpu" | "memory" | "ephemeral-storage") && !is_pages(name) {
+            wrong("must be a standard resource for containers");
+        }
+    } else if !is_native(name) && !is_extended(name) {
+        wrong("doesn't follow extended resource name standard");
+    }
+}
+
+fn is_pages(name: &str) -> bool {
+    name.starts_with("hugepages-")
+}
+
+fn is_native(name: &str) -> bool {
+    !name.contains('/') || name.contains("kubernetes.io/")
+}
+
+fn is_extended(name: &str) -> bool {
+    !is_native(name) && !name.starts_with("requests.") && names::key_complaints(&format!("requests.{name}")).is_empty()
+}
