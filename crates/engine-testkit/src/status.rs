@@ -59,11 +59,17 @@ impl Cause {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: impl AsRef<str>) -> Self {
-        Self {
-            reason: "FieldValueInvalid",
-            message: format!("Invalid value: {}: {}", shown(value), detail.as_ref()),
-            field: field.into(),
+        let mut message = format!("Invalid value: {}", shown(value));
+        if !detail.as_ref().is_empty() {
+            message.push_str(": ");
+            message.push_str(detail.as_ref());
         }
+        Self { reason: "FieldValueInvalid", message, field: field.into() }
+    }
+
+    /// The value is not shown.
+    pub(crate) fn invalid_without_value(field: impl Into<String>, detail: &str) -> Self {
+        Self { reason: "FieldValueInvalid", message: format!("Invalid value: {detail}"), field: field.into() }
     }
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
@@ -71,10 +77,15 @@ impl Cause {
     }
 
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        Self::unsupported_shown(field, &shown(value), supported)
+    }
+
+    /// With the value as it is to be shown.
+    pub(crate) fn unsupported_shown(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
         let list: Vec<String> = supported.iter().map(|s| format!("{s:?}")).collect();
         Self {
             reason: "FieldValueNotSupported",
-            message: format!("Unsupported value: {}: supported values: {}", shown(value), list.join(", ")),
+            message: format!("Unsupported value: {value}: supported values: {}", list.join(", ")),
             field: field.into(),
         }
     }

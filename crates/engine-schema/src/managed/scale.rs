@@ -14,8 +14,6 @@ use crate::{
 };
 
 const SCALE: &str = "autoscaling/v1";
-/// Marks an entry that this write made: real times look otherwise.
-const NOW: &str = "now";
 
 /// Where each version of a kind has the field that `spec.replicas` of its scale shows; `None` for a version that is not
 /// served, whose entries are dropped.
@@ -31,15 +29,17 @@ fn versions() -> OneVersion<'static> {
 }
 
 fn scale_writer<'a>(writer: &Writer<'a>) -> Writer<'a> {
-    Writer { api_version: SCALE, subresource: "scale", time: Some(NOW), ..*writer }
+    Writer { api_version: SCALE, subresource: "scale", time: None, ..*writer }
 }
 
 impl ManagedFields {
     /// Ownership after an update or patch of an object's scale, both given as `autoscaling/v1` `Scale`. The entry that it
-    /// makes has no time.
+    /// makes has no time. What nobody owned stays so.
     pub fn update_scale(&mut self, before: &Value, after: &Value, writer: &Writer<'_>, path: ReplicasPath<'_>) {
         let mut scale = self.to_scale(path);
-        scale.take(&versions(), before, after, &scale_writer(writer));
+        if !scale.is_empty() {
+            scale.take(&versions(), before, after, &scale_writer(writer));
+        }
         self.absorb_scale(&scale, writer.api_version, path);
     }
 
@@ -75,8 +75,9 @@ impl ManagedFields {
         let same = |a: &ManagedEntry, b: &ManagedEntry| {
             a.manager == b.manager && a.operation == b.operation && a.subresource == b.subresource
         };
-        // An applier is the same as before; an update is a new entry even by the same manager.
-        let is_new = |e: &ManagedEntry| e.time.as_deref() == Some(NOW) && e.operation == Operation::Update;
+        // An applier is the same as before. An updater is told apart by its version, too, which is another one here: it
+        // always loses the field to a new entry, though it be its own.
+        let is_new = |e: &ManagedEntry| e.operation == Operation::Update;
         let mut left: Vec<&ManagedEntry> = scale.entries.iter().filter(|e| e.fields.contains(&in_scale().0)).collect();
         let mut entries = Vec::new();
         for mut entry in std::mem::take(&mut self.entries) {
@@ -99,8 +100,7 @@ impl ManagedFields {
         };
         for new in left {
             let fields = FieldSet::of([path.clone()]);
-            let time = new.time.clone().filter(|t| t != NOW);
-            entries.push(ManagedEntry { api_version: api_version.to_owned(), fields, time, ..new.clone() });
+            entries.push(ManagedEntry { api_version: api_version.to_owned(), fields, time: None, ..new.clone() });
         }
         self.entries = entries;
     }

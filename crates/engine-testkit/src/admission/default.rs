@@ -13,8 +13,8 @@ fn empty() -> Value {
     Value::Object(Map::new())
 }
 
-/// Fills an object before it is validated; `before` is the stored one on an update.
-pub(crate) fn default(resource: &Resource, object: &mut Value, before: Option<&Value>) {
+/// Fills an object as soon as it is decoded.
+pub(crate) fn default(resource: &Resource, object: &mut Value) {
     if let Some(version) = resource.crd.get(&resource.storage_version) {
         if let Some(schema) = &version.openapi {
             let metadata = object.get("metadata").cloned();
@@ -26,17 +26,25 @@ pub(crate) fn default(resource: &Resource, object: &mut Value, before: Option<&V
         return;
     }
     super::encode(resource, object);
-    fill_kind(resource, object, before);
+    fill_kind(resource, object);
     super::encode(resource, object);
 }
 
-fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
+/// Fills an object as it is read back from the store, where a kind has defaults that follow from what the server itself
+/// put into it.
+pub(crate) fn default_stored(resource: &Resource, object: &mut Value) {
+    if resource.is("batch", "jobs") || resource.is("autoscaling", "horizontalpodautoscalers") {
+        default(resource, object);
+    }
+}
+
+fn fill_kind(resource: &Resource, object: &mut Value) {
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("apps", "deployments") => {
             workload(object);
             fill(object, &["spec", "revisionHistoryLimit"], 10);
             fill(object, &["spec", "progressDeadlineSeconds"], 600);
-            fill(object, &["spec", "strategy", "type"], "RollingUpdate");
+            text(object, &["spec", "strategy", "type"], "RollingUpdate");
             if str_at(object, &["spec", "strategy", "type"]) == "RollingUpdate" {
                 fill(object, &["spec", "strategy", "rollingUpdate", "maxUnavailable"], "25%");
                 fill(object, &["spec", "strategy", "rollingUpdate", "maxSurge"], "25%");
@@ -45,14 +53,20 @@ fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
         ("apps", "replicasets") => workload(object),
         ("apps", "statefulsets") => {
             workload(object);
-            fill(object, &["spec", "podManagementPolicy"], "OrderedReady");
+            text(object, &["spec", "podManagementPolicy"], "OrderedReady");
             fill(object, &["spec", "revisionHistoryLimit"], 10);
-            fill(object, &["spec", "updateStrategy", "type"], "RollingUpdate");
-            if str_at(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate" {
+            // Whoever names the strategy says all about it.
+            if str_at(object, &["spec", "updateStrategy", "type"]).is_empty() {
+                fill(object, &["spec", "updateStrategy", "rollingUpdate"], empty());
+            }
+            text(object, &["spec", "updateStrategy", "type"], "RollingUpdate");
+            if str_at(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate"
+                && get(object, &["spec", "updateStrategy", "rollingUpdate"]).is_some()
+            {
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "partition"], 0);
             }
             for when in ["whenDeleted", "whenScaled"] {
-                fill(object, &["spec", "persistentVolumeClaimRetentionPolicy", when], "Retain");
+                text(object, &["spec", "persistentVolumeClaimRetentionPolicy", when], "Retain");
             }
             let claims = object["spec"].get_mut("volumeClaimTemplates").and_then(Value::as_array_mut);
             for claim in claims.into_iter().flatten() {
@@ -64,9 +78,10 @@ fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
         }
         ("apps", "daemonsets") => {
             template(object, &["spec", "template"]);
-            count_templates(object, before);
+            // What counts the template's changes is an annotation, a relic of an older API.
+            fill(object, &["metadata", "annotations", super::TEMPLATE_GENERATION], "0");
             fill(object, &["spec", "revisionHistoryLimit"], 10);
-            fill(object, &["spec", "updateStrategy", "type"], "RollingUpdate");
+            text(object, &["spec", "updateStrategy", "type"], "RollingUpdate");
             if str_at(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate" {
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"], 1);
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxSurge"], 0);
@@ -77,11 +92,12 @@ fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
             same_labels(object);
         }
         ("batch", "cronjobs") => {
-            fill(object, &["spec", "concurrencyPolicy"], "Allow");
+            text(object, &["spec", "concurrencyPolicy"], "Allow");
             fill(object, &["spec", "suspend"], false);
             fill(object, &["spec", "successfulJobsHistoryLimit"], 3);
             fill(object, &["spec", "failedJobsHistoryLimit"], 1);
             template(object, &["spec", "jobTemplate", "spec", "template"]);
+            failure_patterns(object, &["spec", "jobTemplate", "spec"]);
         }
         ("", "pods") => {
             pod::default_pod(object);
@@ -146,7 +162,8 @@ fn fill_kind(resource: &Resource, object: &mut Value, before: Option<&Value>) {
         }
         ("autoscaling", "horizontalpodautoscalers") => {
             fill(object, &["spec", "minReplicas"], 1);
-            if get(object, &["spec", "metrics"]).is_none() {
+            scaling_rules(object);
+            if list_at(object, &["spec", "metrics"]).is_empty() {
                 json::set(
                     object,
                     &["spec", "metrics"],
@@ -207,23 +224,50 @@ fn workload(object: &mut Value) {
     fill(object, &["spec", "replicas"], 1);
 }
 
-/// DaemonSets count the changes of their template in an annotation, a relic of an older API.
-fn count_templates(object: &mut Value, before: Option<&Value>) {
-    const KEY: &str = "deprecated.daemonset.template.generation";
-    let count = match before {
-        None => 1,
-        Some(before) => {
-            let old: i64 = str_at(before, &["metadata", "annotations", KEY]).parse().unwrap_or(1);
-            old + i64::from(before["spec"]["template"] != object["spec"]["template"])
+/// Fills a text, also one that is empty.
+fn text(object: &mut Value, path: &[&str], value: &str) {
+    if str_at(object, path).is_empty() {
+        json::set(object, path, value);
+    }
+}
+
+/// An autoscaler that says anything about how fast it scales has rules for both directions.
+fn scaling_rules(object: &mut Value) {
+    if get(object, &["spec", "behavior"]).is_none() {
+        return;
+    }
+    let percent = json!({"type": "Percent", "value": 100, "periodSeconds": 15});
+    let up = ["spec", "behavior", "scaleUp"];
+    fill(object, &[&up[..], &["stabilizationWindowSeconds"]].concat(), 0);
+    let pods = json!({"type": "Pods", "value": 4, "periodSeconds": 15});
+    fill(object, &[&up[..], &["policies"]].concat(), json!([pods, percent]));
+    let down = ["spec", "behavior", "scaleDown"];
+    fill(object, &[&down[..], &["policies"]].concat(), json!([percent]));
+    for direction in [up, down] {
+        fill(object, &[&direction[..], &["selectPolicy"]].concat(), "Max");
+    }
+}
+
+/// A pattern of a Pod's condition means that it is true.
+fn failure_patterns(object: &mut Value, spec: &[&str]) {
+    let at = [spec, &["podFailurePolicy"]].concat();
+    if get(object, &at).is_none() {
+        return;
+    }
+    let Some(policy) = json::map_mut(object, &at) else { return };
+    for rule in policy.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
+        for pattern in rule.get_mut("onPodConditions").and_then(Value::as_array_mut).into_iter().flatten() {
+            text(pattern, &["status"], "True");
         }
-    };
-    json::set(object, &["metadata", "annotations", KEY], count.to_string());
+    }
 }
 
 /// An object without labels has those of its template.
 fn same_labels(object: &mut Value) {
-    if let Some(labels) = get(object, &["spec", "template", "metadata", "labels"]).cloned() {
-        fill(object, &["metadata", "labels"], labels);
+    if let Some(labels) = get(object, &["spec", "template", "metadata", "labels"]).cloned()
+        && json::map_at(object, &["metadata", "labels"]).is_none_or(Map::is_empty)
+    {
+        json::set(object, &["metadata", "labels"], labels);
     }
 }
 
@@ -233,11 +277,14 @@ fn job(object: &mut Value) {
         fill(object, &["spec", "completions"], 1);
     }
     fill(object, &["spec", "parallelism"], 1);
-    fill(object, &["spec", "backoffLimit"], 6);
+    failure_patterns(object, &["spec"]);
+    let per_index = get(object, &["spec", "backoffLimitPerIndex"]).is_some();
+    fill(object, &["spec", "backoffLimit"], if per_index { i32::MAX } else { 6 });
     fill(object, &["spec", "completionMode"], "NonIndexed");
     fill(object, &["spec", "suspend"], false);
     fill(object, &["spec", "manualSelector"], false);
-    fill(object, &["spec", "podReplacementPolicy"], "TerminatingOrFailed");
+    let failed_only = get(object, &["spec", "podFailurePolicy"]).is_some();
+    fill(object, &["spec", "podReplacementPolicy"], if failed_only { "Failed" } else { "TerminatingOrFailed" });
 }
 
 fn service(object: &mut Value) {

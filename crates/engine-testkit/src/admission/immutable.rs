@@ -2,11 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
-    json::{self, get},
-    status::Cause,
-    write::Target,
-};
+use crate::{json::get, status::Cause, write::Target};
 
 const IMMUTABLE: &str = "field is immutable";
 
@@ -19,17 +15,6 @@ pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: 
         }
     };
     match (&*target.resource.gr.group, &*target.resource.gr.resource) {
-        ("apps", "deployments" | "replicasets" | "daemonsets") => fixed(&["spec", "selector"]),
-        ("batch", "jobs") => {
-            fixed(&["spec", "selector"]);
-            fixed(&["spec", "completionMode"]);
-            // The suspended Job's scheduling directives may change; nothing else of the template.
-            let suspended = get(before, &["spec", "suspend"]) == Some(&Value::Bool(true));
-            if !suspended {
-                fixed(&["spec", "template"]);
-            }
-        }
-        ("apps", "statefulsets") => statefulset(before, after, causes),
         // Nothing of an Event in the newer shape changes but its series. Errors have the names of the older one.
         ("events.k8s.io", "events") => {
             for (field, name) in [
@@ -60,29 +45,5 @@ pub(crate) fn check(target: &Target<'_>, before: &Value, after: &Value, causes: 
             fixed(&["spec", "names", "kind"]);
         }
         _ => {}
-    }
-}
-
-fn statefulset(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
-    const MAY_CHANGE: [&str; 8] = [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-        "paused",
-    ];
-    let rest = |v: &Value| -> Value {
-        let mut spec = json::map_at(v, &["spec"]).cloned().unwrap_or_default();
-        spec.retain(|k, _| !MAY_CHANGE.contains(&k.as_str()));
-        Value::Object(spec)
-    };
-    if rest(before) != rest(after) {
-        causes.push(Cause::forbidden(
-            "spec",
-            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
-        ));
     }
 }

@@ -1,6 +1,7 @@
 //! What happens to an object between the request and the store: unknown fields, defaults, validation.
 
 mod default;
+mod empties;
 mod go;
 mod immutable;
 mod meta;
@@ -16,8 +17,9 @@ mod warn_network;
 
 use serde_json::Value;
 
-pub(crate) use default::default;
-pub(crate) use prepare::prepare;
+pub(crate) use default::{default, default_stored};
+pub(crate) use empties::Empties;
+pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use service::allocate;
 pub(crate) use validate::{validate_create, validate_update};
 pub(crate) use warn::{warnings, warnings_of_status};
@@ -49,12 +51,20 @@ pub(crate) fn admit(
     Ok(warnings)
 }
 
+/// The annotation in which a DaemonSet counts the changes of its template.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
 /// Writes the object as its Go type is written. An applied configuration is read before that: an empty map in it is
 /// owned.
 pub(crate) fn encode(resource: &Resource, body: &mut Value) {
-    if let Some(of) = go::Struct::of_kind(&resource.api_version(&resource.storage_version), &resource.kind)
-        && !resource.is_custom()
-    {
+    if !resource.is_custom() {
+        encode_as(&resource.api_version(&resource.storage_version), &resource.kind, body);
+    }
+}
+
+/// The same in any version of a built-in kind.
+pub(crate) fn encode_as(api_version: &str, kind: &str, body: &mut Value) {
+    if let Some(of) = go::Struct::of_kind(api_version, kind) {
         go::encode(body, of);
     }
 }

@@ -13,9 +13,10 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 pub(crate) fn rule_for(group: &str, resource: &str) -> Rule {
     match (group, resource) {
-        ("rbac.authorization.k8s.io", _) => Rule::PathSegment,
+        // Of a budget's name nothing is asked but that it has a path.
+        ("rbac.authorization.k8s.io", _) | ("policy", "poddisruptionbudgets") => Rule::PathSegment,
         // Since 1.36 a Service may start with a digit, like any label.
-        ("", "namespaces" | "services") => Rule::Label,
+        ("", "namespaces" | "services") | ("apps", "statefulsets") => Rule::Label,
         _ => Rule::Subdomain,
     }
 }

@@ -35,6 +35,8 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
             Some(before) => pod::prepare_status(before, object),
             None => pod::prepare_create(object),
         },
+        ("apps", "daemonsets") => daemon_set(object, before),
+        ("apps", "statefulsets") => stateful_set(object, before),
         _ if before.is_some() => {}
         ("batch", "jobs") => job(state, object),
         ("apiregistration.k8s.io", "apiservices") => {
@@ -55,13 +57,7 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
             json::set(object, &["metadata", "finalizers"], with(object, "kubernetes.io/pv-protection"));
             json::set(object, &["status"], json!({"phase": "Pending"}));
         }
-        ("apps", "statefulsets") => json::set(object, &["status"], json!({"replicas": 0, "availableReplicas": 0})),
         ("apps", "replicasets") => json::set(object, &["status"], json!({"replicas": 0})),
-        ("apps", "daemonsets") => json::set(
-            object,
-            &["status"],
-            json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0}),
-        ),
         ("autoscaling", "horizontalpodautoscalers") => json::set(object, &["status"], json!({"desiredReplicas": 0})),
         ("policy", "poddisruptionbudgets") => json::set(
             object,
@@ -93,20 +89,51 @@ fn job(state: &mut State, object: &mut Value) {
         uid => uid.to_owned(),
     };
     let name = str_at(object, &["metadata", "name"]).to_owned();
-    // Labels that were taken from the template are the template's: what is added there is added to both.
-    let shared = get(object, &["metadata", "labels"]) == get(object, &["spec", "template", "metadata", "labels"]);
+    // What is there already is left, and refused when it is wrong.
     for (key, value) in [
         ("batch.kubernetes.io/controller-uid", &uid),
         ("controller-uid", &uid),
         ("batch.kubernetes.io/job-name", &name),
         ("job-name", &name),
     ] {
-        json::set(object, &["spec", "template", "metadata", "labels", key], value.as_str());
-        if shared {
-            json::set(object, &["metadata", "labels", key], value.as_str());
-        }
+        fill(object, &["spec", "template", "metadata", "labels", key], value.as_str());
     }
-    json::set(object, &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"], uid.as_str());
+    fill(object, &["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"], uid.as_str());
+}
+
+/// Whether a new Job without labels will have those of its template, which from then on are one map: what the server
+/// adds to the one is in the other.
+pub(crate) fn takes_template_labels(resource: &Resource, object: &Value) -> bool {
+    resource.is("batch", "jobs")
+        && json::map_at(object, &["metadata", "labels"]).is_none_or(Map::is_empty)
+        && get(object, &["spec", "template", "metadata", "labels"]).is_some()
+}
+
+fn daemon_set(object: &mut Value, before: Option<&Value>) {
+    const AT: [&str; 3] = ["metadata", "annotations", super::TEMPLATE_GENERATION];
+    let count = |object: &Value| str_at(object, &AT).parse::<i64>().unwrap_or(0);
+    let count = match before {
+        None => count(object).max(1),
+        Some(before) => count(before) + i64::from(before["spec"]["template"] != object["spec"]["template"]),
+    };
+    json::set(object, &AT, count.to_string());
+    if before.is_none() {
+        let status = json!({
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+        });
+        json::set(object, &["status"], status);
+    }
+}
+
+/// How many Pods may be missing is behind a gate that is closed.
+fn stateful_set(object: &mut Value, before: Option<&Value>) {
+    const GATED: [&str; 4] = ["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"];
+    if before.is_none_or(|before| get(before, &GATED).is_none()) {
+        json::remove(object, &GATED);
+    }
+    if before.is_none() {
+        json::set(object, &["status"], json!({"replicas": 0, "availableReplicas": 0}));
+    }
 }
 
 fn with(object: &Value, finalizer: &str) -> Value {

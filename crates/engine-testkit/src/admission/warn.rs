@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use super::{names, pod};
-use crate::{json::list_at, resources::Resource};
+use super::{names, pod, quantity};
+use crate::{
+    json::{get, i64_at, list_at, str_at},
+    resources::Resource,
+};
 
 /// Warnings about an object that was accepted; `before` is the stored one on an update.
 pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Value>) -> Vec<String> {
@@ -16,13 +19,7 @@ pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Valu
             out.push("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
         }
         ("", "pods") if before.is_none() => pod::warnings(object, None, &mut out),
-        ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") | ("batch", "jobs") => {
-            pod::warnings(&object["spec"]["template"], Some("spec.template"), &mut out);
-        }
-        ("batch", "cronjobs") => {
-            let template = &object["spec"]["jobTemplate"]["spec"]["template"];
-            pod::warnings(template, Some("spec.jobTemplate.spec.template"), &mut out);
-        }
+        ("apps", _) | ("batch", "jobs" | "cronjobs") => workload(resource, before, object, &mut out),
         _ => {}
     }
     out
@@ -54,5 +51,77 @@ fn finalizers(object: &Value, before: Option<&Value>, out: &mut Vec<String>) {
                  finalizer writers"
             ));
         }
+    }
+}
+
+/// A template is looked at when it may have changed.
+fn workload(resource: &Resource, before: Option<&Value>, object: &Value, out: &mut Vec<String>) {
+    let kind = &*resource.gr.resource;
+    if before.is_none() && matches!(kind, "deployments" | "replicasets" | "jobs" | "cronjobs") {
+        let complaints = names::complaints(str_at(object, &["metadata", "name"]), names::Rule::Label);
+        if !complaints.is_empty() {
+            out.push(format!(
+                "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a \
+                 DNS label is recommended: [{}]",
+                complaints.join(" ")
+            ));
+        }
+    }
+    let counter: &[&str] = match kind {
+        "daemonsets" => &["metadata", "annotations", super::TEMPLATE_GENERATION],
+        _ => &["metadata", "generation"],
+    };
+    if before.is_none_or(|before| get(before, counter) != get(object, counter)) {
+        match kind {
+            "cronjobs" => job(&object["spec"]["jobTemplate"]["spec"], "spec.jobTemplate.spec", out),
+            "jobs" => job(&object["spec"], "spec", out),
+            _ => template(&object["spec"]["template"], "spec.template", out),
+        }
+    }
+    if kind == "statefulsets" {
+        claims_and_history(before.is_none(), object, out);
+    }
+    if kind == "cronjobs" && before.is_some() && str_at(object, &["spec", "schedule"]).contains("TZ") {
+        out.push(
+            "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see \
+             https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+                .to_owned(),
+        );
+    }
+}
+
+fn template(template: &Value, path: &str, out: &mut Vec<String>) {
+    pod::warnings(template, Some(path), out);
+}
+
+fn job(spec: &Value, path: &str, out: &mut Vec<String>) {
+    let number = |field: &str| i64_at(spec, &[field]).unwrap_or(0);
+    if spec["completionMode"] == "Indexed" && number("completions") > 100_000 && number("parallelism") > 10_000 {
+        out.push(format!(
+            "{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than \
+             10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+        ));
+    }
+    template(&spec["template"], &format!("{path}.template"), out);
+}
+
+fn claims_and_history(is_new: bool, object: &Value, out: &mut Vec<String>) {
+    const BILLION: i128 = 1_000_000_000;
+    for (i, claim) in list_at(object, &["spec", "volumeClaimTemplates"]).iter().enumerate() {
+        let path = format!("spec.volumeClaimTemplates[{i}]{}", if is_new { "" } else { ".Spec" });
+        for which in ["requests", "limits"] {
+            let text = str_at(claim, &["spec", "resources", which, "storage"]);
+            if quantity::value(text).is_some_and(|billionths| billionths % BILLION != 0) {
+                out.push(format!(
+                    "{path}.resources.{which}[storage]: fractional byte value {text:?} is invalid, must be an integer"
+                ));
+            }
+        }
+    }
+    if i64_at(object, &["spec", "revisionHistoryLimit"]).is_some_and(|n| n < 0) {
+        out.push(
+            "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+                .to_owned(),
+        );
     }
 }

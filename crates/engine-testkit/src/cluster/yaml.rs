@@ -220,7 +220,7 @@ impl Loader<'_> {
         let mut checked = object.clone();
         let strict = Options { validation: FieldValidation::Strict, ..self.options.clone() };
         admission::decode(&target, &mut checked, admission::Source::Body, &strict)?;
-        admission::validate_update(&target, &checked, &checked)?;
+        admission::validate_update(&target, &checked, &checked, &admission::Empties::default())?;
         if self.as_it_stands {
             self.state.store.go_to(version_of(&object).saturating_sub(1));
         }

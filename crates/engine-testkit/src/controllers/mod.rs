@@ -5,7 +5,7 @@
 
 mod conditions;
 mod crd;
-mod cronjob;
+pub(crate) mod cronjob;
 mod daemonset;
 mod deployment;
 mod driver;

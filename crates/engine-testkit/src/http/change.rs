@@ -132,10 +132,15 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
         verb => {
             let how = delete::DeleteOptions::parse(&body::delete_options(call)?, &call.params)?;
             let options = Options { dry_run: how.dry_run, ..options };
+            let warnings = delete::warnings(resource, &how);
             if verb == "deletecollection" {
-                return read::delete_collection(inner, resource, call, &how, &options);
+                let mut reply = read::delete_collection(inner, resource, call, &how, &options)?;
+                reply.warnings = warnings;
+                return Ok(reply);
             }
-            delete::delete(&mut inner.state.lock(), target, &how, &options)?
+            let mut answer = delete::delete(&mut inner.state.lock(), target, &how, &options)?;
+            answer.warnings.splice(0..0, warnings);
+            answer
         }
     };
     reply_with(resource, call, &answer)
@@ -194,7 +199,7 @@ fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Resul
     };
     let is_status = json::str_at(answer.outcome.value(), &["kind"]) == "Status";
     let body: Bytes = match &answer.outcome {
-        Outcome::Value(v) if is_status || !call.route.subresource.is_empty() => {
+        Outcome::Value(v) if is_status || !matches!(&*call.route.subresource, "" | "status") => {
             serde_json::to_vec(v).unwrap_or_default().into()
         }
         Outcome::Value(v) => show::value(resource, &call.route.version, &call.wish, v, call.now)?,

@@ -149,7 +149,8 @@ fn item(out: &mut Vec<u8>, resource: &Resource, version: &str, wish: &Wish, stor
         let shown = resource.shown_at(&stored.value, version);
         serde_json::to_writer(&mut *out, shown.as_ref().unwrap_or(&stored.value))
     } else {
-        let without_kind = stored.value.as_object().into_iter().flatten();
+        let shown = resource.shown_at(&stored.value, version);
+        let without_kind = shown.as_ref().unwrap_or(&stored.value).as_object().into_iter().flatten();
         let without_kind = without_kind.filter(|(key, _)| *key != "kind" && *key != "apiVersion");
         serde::Serializer::collect_map(&mut serde_json::Serializer::new(&mut *out), without_kind)
     };

@@ -1,5 +1,6 @@
 //! The resources that the cluster serves: the built-in table and those that CRDs add while it runs.
 
+mod autoscaler;
 mod builtin;
 pub(crate) mod shared;
 
@@ -11,7 +12,7 @@ use gitops_engine_schema::{
 };
 use serde_json::Value;
 
-use crate::crd::CrdVersion;
+use crate::{admission, crd::CrdVersion};
 
 /// Group and plural name: what storage and rules are keyed by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,9 +125,28 @@ impl Resource {
         if version == self.storage_version {
             return None;
         }
-        let mut shown = value.clone();
-        shown["apiVersion"] = self.api_version(version).into();
-        Some(shown)
+        Some(self.in_version(value, &self.api_version(version)))
+    }
+
+    /// A stored object in the shape of one of its versions.
+    pub(crate) fn in_version(&self, stored: &Value, api_version: &str) -> Value {
+        if self.is("autoscaling", "horizontalpodautoscalers") && api_version == "autoscaling/v1" {
+            let mut shown = autoscaler::as_v1(stored);
+            shown["apiVersion"] = api_version.into();
+            admission::encode_as(api_version, &self.kind, &mut shown);
+            return shown;
+        }
+        let mut shown = stored.clone();
+        shown["apiVersion"] = api_version.into();
+        shown
+    }
+
+    /// An object of any version in the shape that is stored.
+    pub(crate) fn make_stored(&self, object: &mut Value) {
+        if self.is("autoscaling", "horizontalpodautoscalers") {
+            autoscaler::stored(object);
+        }
+        object["apiVersion"] = self.api_version(&self.storage_version).into();
     }
 }
 
@@ -138,7 +158,7 @@ impl Resource {
     }
 }
 
-/// Stored objects are all in the storage version; what shows them in another one changes no field but `apiVersion`.
+/// Stored objects are all in the storage version.
 impl Versions for Resource {
     fn schema(&self, api_version: &str) -> Option<Schema> {
         self.version_of(api_version).map(|version| Self::schema(self, version))
@@ -149,9 +169,7 @@ impl Versions for Resource {
         if object.get("apiVersion").and_then(Value::as_str).is_none_or(|v| v == api_version) {
             return Some(Cow::Borrowed(object));
         }
-        let mut shown = object.clone();
-        shown["apiVersion"] = api_version.into();
-        Some(Cow::Owned(shown))
+        Some(Cow::Owned(self.in_version(object, api_version)))
     }
 
     fn reset_fields(&self, api_version: &str, subresource: &str) -> Option<ResetFields> {

@@ -43,6 +43,7 @@ pub(crate) fn create(
     let target = Target { name: &name, ..target };
     in_live_namespace(state, &target)?;
 
+    let sent = admission::Empties::of(&body);
     to_storage(&target, &mut body);
     if target.resource.status {
         json::remove(&mut body, &["status"]);
@@ -56,7 +57,8 @@ pub(crate) fn create(
         json::remove(&mut body, &["metadata", "generation"]);
     }
     json::remove(&mut body, &["metadata", "managedFields"]);
-    admission::default(resource, &mut body, None);
+    let shared_labels = admission::takes_template_labels(resource, &body);
+    admission::default(resource, &mut body);
     let api_version = resource.api_version(target.version);
     let posted = how == How::Posted;
     let managed = if let How::Applied(managed) = how {
@@ -93,7 +95,10 @@ pub(crate) fn create(
         return Err(e);
     }
     admission::prepare(state, resource, &mut body, None);
-    admission::validate_create(&target, &body)?;
+    if shared_labels && let Some(labels) = json::get(&body, &["spec", "template", "metadata", "labels"]).cloned() {
+        json::set(&mut body, &["metadata", "labels"], labels);
+    }
+    admission::validate_create(&target, &body, &sent)?;
     let has_version = json::str_at(&body, &["metadata", "resourceVersion"]).parse().is_ok_and(|v: u64| v != 0);
     if has_version && !options.dry_run && posted {
         // An unwrapped error of the storage on a real server, and so without a reason.
@@ -122,6 +127,7 @@ pub(crate) fn create(
         Outcome::Value(body)
     } else {
         json::remove(&mut body, &["metadata", "resourceVersion"]);
+        admission::default_stored(resource, &mut body);
         let stored = state.store.put(&resource.gr, body);
         state.registry_follows(&resource.gr, None, Some(&stored.value));
         Outcome::Stored(stored)
@@ -155,7 +161,7 @@ fn mutate(
         json::remove(&mut seen, &["metadata", "managedFields"]);
         admission::decode(target, &mut seen, admission::Source::Body, &options.ignoring())?;
         to_storage(target, &mut seen);
-        admission::default(target.resource, &mut seen, None);
+        admission::default(target.resource, &mut seen);
         *body = seen;
     }
     Ok(())

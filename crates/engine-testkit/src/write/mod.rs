@@ -259,7 +259,8 @@ pub(crate) fn to_storage(target: &Target<'_>, body: &mut Value) {
     if target.resource.is_custom() {
         json::whole_numbers(body);
     }
-    body["apiVersion"] = target.resource.api_version(&target.resource.storage_version).into();
+    body["apiVersion"] = target.resource.api_version(target.version).into();
+    target.resource.make_stored(body);
 }
 
 /// Whether a PUT of these objects may leave out the version that it was made from.

@@ -65,8 +65,7 @@ pub(crate) fn patch(
         .get(&target.resource.gr, target.namespace, target.name)
         .cloned()
         .ok_or_else(|| ApiError::not_found(target.about()))?;
-    let mut live = before.value.clone();
-    live["apiVersion"] = target.resource.api_version(target.version).into();
+    let mut live = target.resource.in_version(&before.value, &target.resource.api_version(target.version));
     let text;
     let (mut after, decoded) = match kind {
         Kind::Json => {

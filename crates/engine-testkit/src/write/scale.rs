@@ -9,7 +9,7 @@ use crate::{
     resources::ScalePaths,
     state::State,
     status::{ApiError, Cause},
-    store::Stored,
+    store::{Stored, selector::LabelSelector},
 };
 
 fn paths<'a>(target: &Target<'a>) -> Result<&'a ScalePaths, ApiError> {
@@ -26,13 +26,9 @@ pub(crate) fn get(target: &Target<'_>, object: &Stored) -> Result<Value, ApiErro
     let metadata = |key: &str| json::get(&object.value, &["metadata", key]).cloned().unwrap_or(Value::Null);
     let selector = match &paths.selector {
         Some(path) => at(&object.value, path).and_then(Value::as_str).unwrap_or_default().to_owned(),
-        None => json::map_at(&object.value, &["spec", "selector", "matchLabels"])
-            .into_iter()
-            .flatten()
-            .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
-            .collect::<Vec<_>>()
-            .join(","),
+        None => LabelSelector::from_object(&object.value["spec"]["selector"]).to_string(),
     };
+    let replicas = at(&object.value, &paths.spec_replicas).and_then(Value::as_i64).filter(|n| *n != 0);
     let mut scale = json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -40,7 +36,8 @@ pub(crate) fn get(target: &Target<'_>, object: &Stored) -> Result<Value, ApiErro
             "name": metadata("name"), "namespace": metadata("namespace"), "uid": metadata("uid"),
             "resourceVersion": metadata("resourceVersion"), "creationTimestamp": metadata("creationTimestamp"),
         },
-        "spec": { "replicas": at(&object.value, &paths.spec_replicas).and_then(Value::as_i64).unwrap_or(0) },
+        // None is nothing to write.
+        "spec": { "replicas": replicas },
         "status": { "replicas": at(&object.value, &paths.status_replicas).and_then(Value::as_i64).unwrap_or(0) },
     });
     if !selector.is_empty() {

@@ -107,6 +107,18 @@ pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) 
     Ok(())
 }
 
+/// Whether a change is one that `metadata.generation` counts.
+fn counts(target: &Target<'_>, before: &Value, after: &Value) -> bool {
+    let resource = target.resource;
+    if !has_generation(resource) || target.subresource == "status" {
+        return false;
+    }
+    // A Deployment hands its annotations on.
+    let annotations = |object: &Value| json::get(object, &["metadata", "annotations"]).cloned();
+    generation_part(resource, before) != generation_part(resource, after)
+        || resource.is("apps", "deployments") && annotations(before) != annotations(after)
+}
+
 /// Everything of the object that counts for `metadata.generation`.
 fn generation_part(resource: &Resource, object: &Value) -> Value {
     let mut part = object.as_object().cloned().unwrap_or_default();
@@ -150,7 +162,10 @@ pub(crate) fn finish(
     }
     // A client may rewrite or reset the entries; leaving them out keeps them.
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
+    let sent = admission::Empties::of(&after);
     to_storage(&target, &mut after);
+    // Before anything is put back, which nobody has to be told about.
+    admission::default(resource, &mut after);
     match target.subresource {
         "status" | "approval" => {
             keep_server_fields(old, &mut after);
@@ -188,8 +203,6 @@ pub(crate) fn finish(
             }
         }
     }
-    admission::default(resource, &mut after, Some(old));
-
     let managed = match applied {
         Some(managed) => managed,
         None => {
@@ -212,7 +225,7 @@ pub(crate) fn finish(
             if resource.status && target.subresource.is_empty() {
                 json::copy(old, &mut seen, &["status"]);
             }
-            admission::default(resource, &mut seen, Some(old));
+            admission::default(resource, &mut seen);
             admission::admit(state, &target, &mut seen, Some(old), options)?;
             after = seen;
         }
@@ -225,16 +238,16 @@ pub(crate) fn finish(
         return Err(e);
     }
     admission::prepare(state, resource, &mut after, Some(old));
-    admission::validate_update(&target, old, &after)?;
-    match target.subresource {
-        "" => warnings.extend(admission::warnings(resource, &after, Some(old))),
-        "status" => warnings.extend(admission::warnings_of_status(resource, &after)),
-        _ => {}
+    admission::validate_update(&target, old, &after, &sent)?;
+    if counts(&target, old, &after) {
+        let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
+        json::set(&mut after, &["metadata", "generation"], generation + 1);
     }
     warnings.extend(admission::network_warnings(&target, Some(old), &after));
-    let generation = json::i64_at(old, &["metadata", "generation"]);
-    if has_generation(resource) && generation_part(resource, old) != generation_part(resource, &after) {
-        json::set(&mut after, &["metadata", "generation"], generation.unwrap_or(0) + 1);
+    match target.subresource {
+        "" | "scale" => warnings.extend(admission::warnings(resource, &after, Some(old))),
+        "status" => warnings.extend(admission::warnings_of_status(resource, &after)),
+        _ => {}
     }
     json::remove(&mut after, &["metadata", "managedFields"]);
     managed.write(&mut after);
@@ -256,6 +269,7 @@ pub(crate) fn finish(
         state.remove(&ObjectKey::new(&resource.gr, target.namespace, target.name));
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
+    admission::default_stored(resource, &mut after);
     let stored = state.store.put(&resource.gr, after);
     state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
     Ok(Answer { warnings, ..Answer::of(Outcome::Stored(stored)) })

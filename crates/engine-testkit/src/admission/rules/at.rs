@@ -174,27 +174,6 @@ impl<'a> At<'a> {
         }
     }
 
-    /// A number or a percentage, not negative.
-    pub(in crate::admission) fn count_or_percent(&self, causes: &mut Vec<Cause>) {
-        match self.value {
-            Value::String(text) => {
-                let digits = text.strip_suffix('%');
-                if digits.is_none_or(|d| d.is_empty() || !d.bytes().all(|b| b.is_ascii_digit())) {
-                    self.invalid("a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')", causes);
-                }
-            }
-            Value::Number(_) => self.not_negative(causes),
-            _ => {}
-        }
-    }
-
-    /// A percentage that is no more than all of it.
-    pub(in crate::admission) fn not_more_than_all(&self, causes: &mut Vec<Cause>) {
-        if self.text().strip_suffix('%').and_then(|d| d.parse::<u64>().ok()).is_some_and(|p| p > 100) {
-            self.invalid("must not be greater than 100%", causes);
-        }
-    }
-
     /// A quantity as a number of billionths.
     pub(in crate::admission) fn quantity(&self) -> Option<i128> {
         self.value.as_str().and_then(quantity::value)

@@ -1,6 +1,8 @@
 //! The rules of each kind, field by field, as a real server's validation has them.
 
 mod at;
+mod autoscaler;
+mod budget;
 mod change;
 mod core;
 mod endpoints;
@@ -8,7 +10,6 @@ mod event;
 pub(super) mod ip;
 mod network;
 mod pod;
-mod policy;
 mod quota;
 mod rbac;
 mod registration;
@@ -24,6 +25,35 @@ pub(super) use self::pod::{
 };
 pub(super) use self::{at::At, change::change, event::made_newer};
 use crate::status::Cause;
+
+/// A new object, or the next state of one.
+pub(super) struct Change<'a> {
+    pub(super) group: &'a str,
+    pub(super) resource: &'a str,
+    pub(super) subresource: &'a str,
+    pub(super) before: Option<&'a Value>,
+    pub(super) after: &'a Value,
+}
+
+impl<'a> Change<'a> {
+    fn root(&self) -> At<'a> {
+        At::root(self.after)
+    }
+
+    fn old_root(&self) -> Option<At<'a>> {
+        self.before.map(At::root)
+    }
+}
+
+/// The rules that look at what changes, for the kinds that have such rules for all of their subresources.
+pub(super) fn validate_change(change: &Change<'_>, causes: &mut Vec<Cause>) {
+    match (change.group, change.resource) {
+        ("apps" | "batch", _) => workload::validate(change, causes),
+        ("autoscaling", "horizontalpodautoscalers") => autoscaler::autoscaler(change, causes),
+        ("policy", "poddisruptionbudgets") => budget::disruption_budget(change, causes),
+        _ => {}
+    }
+}
 
 /// The rules of a kind's own fields, on creation and on every change.
 pub(super) fn validate(group: &str, resource: &str, object: &Value, causes: &mut Vec<Cause>) {
@@ -43,14 +73,6 @@ pub(super) fn validate(group: &str, resource: &str, object: &Value, causes: &mut
             endpoints::slice(&root, causes);
             endpoints::slice_endpoints(&root, causes);
         }
-        ("apps", "deployments") => workload::deployment(&root, causes),
-        ("apps", "replicasets") => workload::replica_set(&root, causes),
-        ("apps", "statefulsets") => workload::stateful_set(&root, causes),
-        ("apps", "daemonsets") => workload::daemon_set(&root, causes),
-        ("batch", "jobs") => workload::job(&root, causes),
-        ("batch", "cronjobs") => workload::cron_job(&root, causes),
-        ("policy", "poddisruptionbudgets") => policy::disruption_budget(&root, causes),
-        ("autoscaling", "horizontalpodautoscalers") => policy::autoscaler(&root, causes),
         ("rbac.authorization.k8s.io", kind @ ("roles" | "clusterroles")) => rbac::role(kind, &root, causes),
         ("rbac.authorization.k8s.io", kind) => rbac::binding(kind, &root, causes),
         ("scheduling.k8s.io", "priorityclasses") => core::priority_class(&root, causes),

