@@ -33,7 +33,10 @@ impl About<'_> {
     }
 
     fn details(&self) -> Value {
-        let mut d = json!({ "kind": self.resource });
+        let mut d = json!({});
+        if !self.resource.is_empty() {
+            d["kind"] = self.resource.into();
+        }
         if !self.name.is_empty() {
             d["name"] = self.name.into();
         }
@@ -100,6 +103,11 @@ impl Cause {
             message: format!("Duplicate value: {}", shown(value)),
             field: field.into(),
         }
+    }
+
+    /// A duplicate that is shown as this text.
+    pub(crate) fn duplicate_shown(field: impl Into<String>, shown: &str) -> Self {
+        Self { reason: "FieldValueDuplicate", message: format!("Duplicate value: {shown}"), field: field.into() }
     }
 
     /// A text of more than so many bytes.

@@ -1,7 +1,8 @@
 // Prints how Go decodes and encodes the built-in kinds: the table that the in-process API reads.
 //
 // A line `@GROUP/VERSION KIND TYPE` names the type of a kind. A line `TYPE FIELD,FLAGS,SHAPE ...` has its fields in the
-// order in which they are declared. Flags: `e` left out when empty, `z` left out when zero. Shapes: `*` pointer, `[` list,
+// order in which they are declared. Flags: `e` left out when empty, `z` left out when zero, and behind `@` the structs that a
+// field is embedded with, which errors name in its path. Shapes: `*` pointer, `[` list,
 // `{` map from strings, `bytes`, `string`, `bool`, `int32` and so on with the Go name of a named type behind `=`, names of
 // structs, and `!NAME` for types with a decoder of their own. A named list or map ends with `~` and its Go name.
 package main
@@ -68,10 +69,10 @@ func visit(t reflect.Type) {
 		return
 	}
 	lines[key] = ""
-	lines[key] = fields(t)
+	lines[key] = fields(t, "")
 }
 
-func fields(t reflect.Type) string {
+func fields(t reflect.Type, embedded string) string {
 	var out strings.Builder
 	for i := range t.NumField() {
 		field := t.Field(i)
@@ -80,7 +81,7 @@ func fields(t reflect.Type) string {
 			continue
 		}
 		if tag[0] == "" && field.Anonymous {
-			out.WriteString(fields(field.Type))
+			out.WriteString(fields(field.Type, embedded+"@"+field.Name))
 			continue
 		}
 		flags := ""
@@ -92,7 +93,7 @@ func fields(t reflect.Type) string {
 				flags += "z"
 			}
 		}
-		fmt.Fprintf(&out, " %s,%s,%s", tag[0], flags, shape(field.Type))
+		fmt.Fprintf(&out, " %s,%s%s,%s", tag[0], flags, embedded, shape(field.Type))
 	}
 	return out.String()
 }

@@ -104,6 +104,9 @@ impl Tokens {
                 Some(self.of("uid", word))
             } else if is_time(word) {
                 Some("<time>".to_owned())
+            } else if word.strip_prefix("gen-").is_some_and(|suffix| suffix.len() == 5) {
+                // In an error there is nothing else that tells that the name is a generated one.
+                Some(self.of("generated name", word))
             } else if word.strip_prefix("kube-api-access-").is_some_and(|suffix| suffix.len() == 5) {
                 Some(self.of("volume", word))
             } else if word.starts_with("10.") && word.split('.').count() == 4 && word != "10.9.8.7" {

@@ -134,6 +134,10 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
                 }
             }
         }
+        ("", "limitranges") => {
+            let limits = json::map_mut(object, &["spec"]).and_then(|m| m.get_mut("limits"));
+            limits.and_then(Value::as_array_mut).into_iter().flatten().for_each(limit);
+        }
         ("discovery.k8s.io", "endpointslices") => {
             for port in object.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
                 fill(port, &["name"], "");
@@ -285,6 +289,19 @@ fn job(object: &mut Value) {
     fill(object, &["spec", "manualSelector"], false);
     let failed_only = get(object, &["spec", "podFailurePolicy"]).is_some();
     fill(object, &["spec", "podReplacementPolicy"], if failed_only { "Failed" } else { "TerminatingOrFailed" });
+}
+
+/// Limits of containers follow from each other: without a default the most is it, and what is requested is the default, or
+/// at least the least.
+fn limit(limit: &mut Value) {
+    if str_at(limit, &["type"]) != "Container" {
+        return;
+    }
+    for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+        for (name, amount) in json::map_at(limit, &[from]).cloned().into_iter().flatten() {
+            fill(limit, &[to, &name], amount);
+        }
+    }
 }
 
 fn service(object: &mut Value) {

@@ -35,6 +35,8 @@ struct Field {
     name: &'static str,
     omit_empty: bool,
     omit_zero: bool,
+    /// The structs that it is embedded with, outermost first.
+    embedded: Vec<&'static str>,
     shape: Shape,
 }
 
@@ -70,7 +72,15 @@ static KINDS: LazyLock<HashMap<(&'static str, &'static str), &'static str>> = La
 fn field(word: &'static str) -> Option<Field> {
     let mut parts = word.splitn(3, ',');
     let (name, flags, shape) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(Field { name, omit_empty: flags.contains('e'), omit_zero: flags.contains('z'), shape: parse(shape) })
+    let mut flags = flags.split('@');
+    let omit = flags.next()?;
+    Some(Field {
+        name,
+        omit_empty: omit.contains('e'),
+        omit_zero: omit.contains('z'),
+        embedded: flags.collect(),
+        shape: parse(shape),
+    })
 }
 
 fn parse(text: &'static str) -> Shape {
@@ -158,8 +168,9 @@ fn struct_mismatch(value: &Value, of: &Struct, owner: &str, path: &str) -> Optio
     };
     map.iter().find_map(|(name, v)| {
         let field = of.field(name)?;
-        let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        shape_mismatch(v, &field.shape, of.short_name(), &at)
+        let steps = Some(path).filter(|p| !p.is_empty()).into_iter();
+        let at: Vec<&str> = steps.chain(field.embedded.iter().copied()).chain([name.as_str()]).collect();
+        shape_mismatch(v, &field.shape, of.short_name(), &at.join("."))
     })
 }
 
@@ -172,7 +183,7 @@ fn shape_mismatch(value: &Value, shape: &Shape, owner: &str, path: &str) -> Opti
         (Shape::List(inner, _), Value::Array(list)) => list.iter().find_map(|v| shape_mismatch(v, inner, owner, path)),
         (Shape::Map(inner, _), Value::Object(map)) => map.values().find_map(|v| shape_mismatch(v, inner, owner, path)),
         (Shape::Struct(name), _) => Struct::named(name).and_then(|of| struct_mismatch(value, of, owner, path)),
-        (Shape::Own(name), _) => own_mismatch(value, name),
+        (Shape::Own(name), _) => own_mismatch(value, name, owner, path),
         (Shape::Bytes, Value::String(text)) => bytes_mismatch(text),
         (Shape::Scalar("string", _), Value::String(_)) | (Shape::Scalar("bool", _), Value::Bool(_)) => None,
         (Shape::Scalar(kind, name), Value::Number(n)) if *kind != "string" && *kind != "bool" => {
@@ -200,10 +211,8 @@ fn unmarshal(value: &Value, owner: &str, path: &str, wanted: &str) -> String {
 }
 
 /// The complaints of types that decode themselves.
-fn own_mismatch(value: &Value, name: &str) -> Option<String> {
-    let into = |wanted: &str| {
-        Some(format!("json: cannot unmarshal {} into Go value of type {wanted}", json::type_name(value)))
-    };
+fn own_mismatch(value: &Value, name: &str, owner: &str, path: &str) -> Option<String> {
+    let into = |wanted: &str| Some(unmarshal(value, owner, path, wanted));
     match (name, value) {
         ("Time", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05Z07:00"),
         ("MicroTime", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05.000000Z07:00"),
@@ -211,7 +220,8 @@ fn own_mismatch(value: &Value, name: &str) -> Option<String> {
         ("IntOrString", Value::String(_)) => None,
         ("IntOrString", Value::Number(n)) => match n.as_i64() {
             Some(n) if i32::try_from(n).is_ok() => None,
-            _ => Some(format!("json: cannot unmarshal number {n} into Go value of type int32")),
+            _ if path.is_empty() => Some(format!("json: cannot unmarshal number {n} into Go value of type int32")),
+            _ => Some(format!("json: cannot unmarshal number {n} into Go struct field {owner}.{path} of type int32")),
         },
         ("IntOrString", _) => into("int32"),
         ("Quantity", Value::String(text)) => quantity::parse(text).err().map(str::to_owned),

@@ -13,7 +13,10 @@ const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
 /// A quantity as a number of billionths, which is as fine as quantities are.
 fn nanos(digits: &str, exponent: i32) -> Option<i128> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let mantissa: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let mantissa: i128 = match format!("{whole}{fraction}").as_str() {
+        "" => 0,
+        digits => digits.parse().ok()?,
+    };
     let shift = exponent + 9 - i32::try_from(fraction.len()).ok()?;
     if shift >= 0 {
         mantissa.checked_mul(10_i128.checked_pow(shift.unsigned_abs())?)
@@ -25,31 +28,43 @@ fn nanos(digits: &str, exponent: i32) -> Option<i128> {
     }
 }
 
-/// The canonical form, or what is wrong.
-pub(super) fn parse(text: &str) -> Result<String, &'static str> {
-    let (sign, rest) = match text.as_bytes().first() {
-        Some(b'-') => ("-", &text[1..]),
-        Some(b'+') => ("", &text[1..]),
+/// Sign, digits and suffix of a text, as a real server takes it apart: no digits at all are zero.
+fn parts(text: &str) -> Option<(&'static str, &str, &str)> {
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'-' => ("-", &text[1..]),
+        b'+' => ("", &text[1..]),
         _ => ("", text),
     };
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let whole = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let end = match rest[whole..].strip_prefix('.') {
+        Some(fraction) => {
+            let digits = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
+            whole + 1 + digits
+        }
+        None => whole,
+    };
     let (digits, suffix) = rest.split_at(end);
-    if digits.is_empty() || digits == "." || digits.matches('.').count() > 1 {
-        return Err(BAD_FORMAT);
-    }
+    let after_letters = suffix.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
+    let exponent = after_letters.strip_prefix(['-', '+']).unwrap_or(after_letters);
+    exponent.bytes().all(|b| b.is_ascii_digit()).then_some((sign, digits, suffix))
+}
+
+/// The canonical form, or what is wrong.
+pub(super) fn parse(text: &str) -> Result<String, &'static str> {
+    let (sign, digits, suffix) = parts(text).ok_or(BAD_FORMAT)?;
+    let signed = |form: String| if form.starts_with('0') { form } else { format!("{sign}{form}") };
     if let Some(power) = BINARY.iter().skip(1).position(|s| *s == suffix) {
         let scale = 1_i128 << (10 * (power + 1));
         let value = nanos(digits, 0).and_then(|n| n.checked_mul(scale)).ok_or(BAD_FORMAT)?;
-        return Ok(format!("{sign}{}", binary(value)));
+        return Ok(signed(binary(value)));
     }
     if let Some(power) = DECIMAL.iter().position(|s| *s == suffix) {
         let exponent = 3 * (i32::try_from(power).unwrap_or(0) - 3);
-        return Ok(format!("{sign}{}", decimal(nanos(digits, exponent).ok_or(BAD_FORMAT)?)));
+        return Ok(signed(decimal(nanos(digits, exponent).ok_or(BAD_FORMAT)?)));
     }
     match suffix.strip_prefix(['e', 'E']).and_then(|e| e.parse::<i32>().ok()) {
-        Some(exponent) => Ok(format!("{sign}{}", exponential(nanos(digits, exponent).ok_or(BAD_FORMAT)?))),
-        None if suffix.chars().all(|c| "eEinumkKMGTP+-0123456789".contains(c)) => Err(BAD_SUFFIX),
-        None => Err(BAD_FORMAT),
+        Some(exponent) => Ok(signed(exponential(nanos(digits, exponent).ok_or(BAD_FORMAT)?))),
+        None => Err(BAD_SUFFIX),
     }
 }
 
@@ -139,6 +154,10 @@ mod tests {
             ("100Ki", "100Ki"),
             ("0.5Gi", "512Mi"),
             ("-1", "-1"),
+            ("-", "0"),
+            ("-0", "0"),
+            (".5", "500m"),
+            ("Ki", "0"),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(canonical), "{text}");
         }

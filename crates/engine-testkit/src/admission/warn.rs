@@ -15,9 +15,6 @@ pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Valu
         finalizers(object, before, &mut out);
     }
     match (&*resource.gr.group, &*resource.gr.resource) {
-        ("", "endpoints") => {
-            out.push("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
-        }
         ("", "pods") if before.is_none() => pod::warnings(object, None, &mut out),
         ("apps", _) | ("batch", "jobs" | "cronjobs") => workload(resource, before, object, &mut out),
         _ => {}

@@ -39,7 +39,7 @@ fn by_shape(value: &mut Value, shape: &Shape) -> Result<(), String> {
             other => Err(format!("cannot restore slice from {}", kind_of(other))),
         },
         Shape::Struct(name) => Struct::named(name).map_or(Ok(()), |of| convert(value, of)),
-        Shape::Own(name) => own_mismatch(value, name).map_or(Ok(()), Err),
+        Shape::Own(name) => own_mismatch(value, name, "", "").map_or(Ok(()), Err),
         Shape::Scalar(kind, name) => scalar(value, kind, name),
     }
 }

@@ -1,6 +1,6 @@
 //! Services. <https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/>
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{At, ip, network};
 use crate::{
@@ -225,9 +225,13 @@ fn node_ports(spec: &At<'_>, causes: &mut Vec<Cause>) {
                     Cause::duplicate(number.path.clone(), number.value)
                 } else {
                     // As a port is written that has nothing but its key.
-                    let key = json!({"Name": "", "Protocol": protocol, "AppProtocol": null, "Port": number.int(),
-                        "TargetPort": 0, "NodePort": 0});
-                    Cause::duplicate(port.path.clone(), &key)
+                    let (protocol, number) = (Value::from(protocol), number.int());
+                    Cause::duplicate_shown(
+                        port.path.clone(),
+                        &format!(
+                            "{{\"Name\":\"\",\"Protocol\":{protocol},\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":0}}"
+                        ),
+                    )
                 });
             }
             seen.push((protocol, number.int()));
