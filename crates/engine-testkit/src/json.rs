@@ -90,6 +90,15 @@ pub(crate) fn copy(from: &Value, to: &mut Value, path: &[&str]) {
     }
 }
 
+/// Whether it is a list or map without anything in it.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
 /// Removes every `null` inside maps: the decoder of a real server does not see them.
 pub(crate) fn strip_nulls(value: &mut Value) {
     match value {

@@ -25,9 +25,9 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
         }
         return;
     }
-    super::encode(resource, object);
+    super::encode_sent(resource, object);
     fill_kind(resource, object);
-    super::encode(resource, object);
+    super::encode_sent(resource, object);
 }
 
 /// Fills an object as it is read back from the store, where a kind has defaults that follow from what the server itself
@@ -126,6 +126,15 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
         }
         ("", "persistentvolumeclaims") => {
             fill(object, &["spec", "volumeMode"], "Filesystem");
+            if str_at(object, &["status", "phase"]).is_empty() {
+                json::set(object, &["status", "phase"], "Pending");
+            }
+        }
+        ("", "serviceaccounts") => {
+            // Of a reference to a Secret only its name is kept.
+            for secret in object.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten() {
+                *secret = json!({"name": str_at(secret, &["name"])});
+            }
         }
         ("", "endpoints") => {
             for subset in object.get_mut("subsets").and_then(Value::as_array_mut).into_iter().flatten() {

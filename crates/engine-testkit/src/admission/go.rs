@@ -40,6 +40,14 @@ struct Field {
     shape: Shape,
 }
 
+impl Field {
+    /// Its place below another, as errors name it.
+    fn place(&self, path: &str) -> String {
+        let steps = Some(path).filter(|p| !p.is_empty()).into_iter();
+        steps.chain(self.embedded.iter().copied()).chain([self.name]).collect::<Vec<_>>().join(".")
+    }
+}
+
 /// A Go struct.
 #[derive(Debug)]
 pub(super) struct Struct {
@@ -158,7 +166,28 @@ impl Struct {
 
 /// The first value that its field cannot hold, in the words of Go's decoder.
 pub(super) fn mismatch(value: &Value, of: &Struct) -> Option<String> {
-    struct_mismatch(value, of, "", "")
+    // A text that its type refuses ends the decoding; everything else is noted, and told if nothing ends it.
+    own_refusal(value, &Shape::Struct(of.name), "", "").or_else(|| struct_mismatch(value, of, "", ""))
+}
+
+/// The first text, number or truth value that a type with a decoder of its own refuses.
+fn own_refusal(value: &Value, shape: &Shape, owner: &str, path: &str) -> Option<String> {
+    match (shape, value) {
+        (Shape::Pointer(inner), _) => own_refusal(value, inner, owner, path),
+        (Shape::List(inner, _), Value::Array(list)) => list.iter().find_map(|v| own_refusal(v, inner, owner, path)),
+        (Shape::Map(inner, _), Value::Object(map)) => map.values().find_map(|v| own_refusal(v, inner, owner, path)),
+        (Shape::Struct(name), Value::Object(map)) => {
+            let of = Struct::named(name)?;
+            map.iter().find_map(|(name, v)| {
+                let field = of.field(name)?;
+                own_refusal(v, &field.shape, of.short_name(), &field.place(path))
+            })
+        }
+        (Shape::Own(name), Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
+            own_mismatch(value, name, owner, path)
+        }
+        _ => None,
+    }
 }
 
 fn struct_mismatch(value: &Value, of: &Struct, owner: &str, path: &str) -> Option<String> {
@@ -168,9 +197,7 @@ fn struct_mismatch(value: &Value, of: &Struct, owner: &str, path: &str) -> Optio
     };
     map.iter().find_map(|(name, v)| {
         let field = of.field(name)?;
-        let steps = Some(path).filter(|p| !p.is_empty()).into_iter();
-        let at: Vec<&str> = steps.chain(field.embedded.iter().copied()).chain([name.as_str()]).collect();
-        shape_mismatch(v, &field.shape, of.short_name(), &at.join("."))
+        shape_mismatch(v, &field.shape, of.short_name(), &field.place(path))
     })
 }
 
@@ -290,20 +317,55 @@ fn drop_unknown_in(value: &mut Value, shape: &Shape, path: &str, unknown: &mut V
 
 /// Writes the object as its Go type is written: every field that is always there, nothing that is left out.
 pub(super) fn encode(value: &mut Value, of: &Struct) {
+    encode_as(value, of, Empty::Nothing);
+}
+
+/// The same, but a list or map that is there and empty is still there: it is owned by whoever sent it.
+pub(super) fn encode_sent(value: &mut Value, of: &Struct) {
+    encode_as(value, of, Empty::Kept);
+}
+
+/// What becomes of empty lists and maps in fields that are always written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// As they come out of the store.
+    Nothing,
+    Kept,
+}
+
+fn encode_as(value: &mut Value, of: &Struct, empty: Empty) {
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
     let Value::Object(map) = value else { return };
     for field in &of.fields {
         let old = map.remove(field.name);
-        if let Some(new) = encode_field(old, field) {
+        if let Some(new) = encode_field(old, field, empty) {
             map.insert(field.name.to_owned(), new);
         }
     }
 }
 
+/// Whether a list or map below this field is there and empty.
+pub(super) fn has_empty(object: &Value, of: &Struct, field: &str) -> bool {
+    let found = object.get(field).zip(of.field(field));
+    found.is_some_and(|(value, field)| empty_below(value, &field.shape))
+}
+
+fn empty_below(value: &Value, shape: &Shape) -> bool {
+    match (shape, value) {
+        (Shape::Pointer(inner), _) => empty_below(value, inner),
+        (Shape::List(inner, _), Value::Array(list)) => list.is_empty() || list.iter().any(|v| empty_below(v, inner)),
+        (Shape::Map(inner, _), Value::Object(map)) => map.is_empty() || map.values().any(|v| empty_below(v, inner)),
+        (Shape::Struct(name), Value::Object(map)) => Struct::named(name).is_some_and(|of| {
+            map.iter().any(|(name, v)| of.field(name).is_some_and(|field| empty_below(v, &field.shape)))
+        }),
+        _ => false,
+    }
+}
+
 /// `None` when the field is left out.
-fn encode_field(old: Option<Value>, field: &Field) -> Option<Value> {
+fn encode_field(old: Option<Value>, field: &Field, empty: Empty) -> Option<Value> {
     let old = old.filter(|v| !v.is_null());
     if field.omit_zero && old.is_none() {
         return None;
@@ -311,14 +373,12 @@ fn encode_field(old: Option<Value>, field: &Field) -> Option<Value> {
     let omitted = field.omit_empty;
     match &field.shape {
         Shape::Pointer(inner) => match old {
-            Some(v) => Some(encode_value(v, inner)),
+            Some(v) => Some(encode_value(v, inner, empty)),
             None => (!omitted).then_some(Value::Null),
         },
         Shape::List(..) | Shape::Map(..) => match old {
-            // What is empty comes out of the store as nothing.
-            Some(Value::Array(list)) if list.is_empty() => (!omitted).then_some(Value::Null),
-            Some(Value::Object(map)) if map.is_empty() => (!omitted).then_some(Value::Null),
-            Some(v) => Some(encode_value(v, &field.shape)),
+            Some(v) if json::is_empty(&v) => (!omitted).then_some(if empty == Empty::Kept { v } else { Value::Null }),
+            Some(v) => Some(encode_value(v, &field.shape, empty)),
             None => (!omitted).then_some(Value::Null),
         },
         Shape::Bytes => match old {
@@ -332,8 +392,8 @@ fn encode_field(old: Option<Value>, field: &Field) -> Option<Value> {
         }
         Shape::Struct(_) => {
             let was_there = old.is_some();
-            let v = encode_value(old.unwrap_or(Value::Null), &field.shape);
-            if field.omit_zero && was_there && v == encode_value(Value::Null, &field.shape) {
+            let v = encode_value(old.unwrap_or(Value::Null), &field.shape, empty);
+            if field.omit_zero && was_there && v == encode_value(Value::Null, &field.shape, empty) {
                 return None;
             }
             Some(v)
@@ -351,24 +411,24 @@ fn encode_field(old: Option<Value>, field: &Field) -> Option<Value> {
 }
 
 /// A value that is there: `null` in a list or a map is the zero value of its type.
-fn encode_value(value: Value, shape: &Shape) -> Value {
+fn encode_value(value: Value, shape: &Shape, empty: Empty) -> Value {
     match (shape, value) {
         (Shape::Pointer(inner), value) => {
             if value.is_null() {
                 value
             } else {
-                encode_value(value, inner)
+                encode_value(value, inner, empty)
             }
         }
         (Shape::List(inner, _), Value::Array(list)) => {
-            Value::Array(list.into_iter().map(|v| encode_value(v, inner)).collect())
+            Value::Array(list.into_iter().map(|v| encode_value(v, inner, empty)).collect())
         }
         (Shape::Map(inner, _), Value::Object(map)) => {
-            Value::Object(map.into_iter().map(|(k, v)| (k, encode_value(v, inner))).collect())
+            Value::Object(map.into_iter().map(|(k, v)| (k, encode_value(v, inner, empty))).collect())
         }
         (Shape::Struct(name), mut value) => {
             if let Some(of) = Struct::named(name) {
-                encode(&mut value, of);
+                encode_as(&mut value, of, empty);
             }
             value
         }

@@ -77,6 +77,29 @@ pub(crate) fn text(resource: &Resource, version: &str, object: &Value) -> String
     }
 }
 
+/// The same of an object that is about to be completed: what was sent empty is still there, since it is owned.
+fn encode_sent(resource: &Resource, body: &mut Value) {
+    if let Some(of) = go::Struct::of_kind(&resource.api_version(&resource.storage_version), &resource.kind)
+        && !resource.is_custom()
+    {
+        go::encode_sent(body, of);
+    }
+}
+
+/// Converts an applied configuration to the type of its kind, or says what does not fit.
+pub(crate) fn convert(target: &Target<'_>, body: &mut Value) -> Result<(), String> {
+    match go::Struct::of_kind(&target.resource.api_version(target.version), &target.resource.kind) {
+        Some(of) if !target.resource.is_custom() => go::convert(body, of),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a list or map was sent empty below a field. Some kinds count that as a change, since what they have is nothing.
+pub(crate) fn has_empty(resource: &Resource, object: &Value, field: &str) -> bool {
+    let of = go::Struct::of_kind(&resource.api_version(&resource.storage_version), &resource.kind);
+    of.is_some_and(|of| go::has_empty(object, of, field))
+}
+
 /// Whether what is as deep as this in an object may be more than a field that the kind does not have, and so would be
 /// missed.
 pub(crate) fn may_be_known(resource: &Resource, version: &str, body: &Value, depth: usize) -> bool {

@@ -206,27 +206,16 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     {
         return Err(ApiError::not_found(target.about()));
     }
-    if before.is_none() && !json::str_at(&sent, &["uid"]).is_empty() {
-        let uid = json::str_at(&sent, &["uid"]);
-        return Err(ApiError::conflict(
-            target.about(),
-            format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found"),
-        ));
-    }
     json::remove(&mut config, &["metadata", "resourceVersion"]);
     if sent_namespace.is_empty() {
         json::remove(&mut config, &["metadata", "namespace"]);
     }
     let schema = resource.schema(target.version);
-    validate(&config, &schema, Duplicates::Refused).map_err(|e| {
-        let message = format!(
-            "failed to create typed patch object ({sent_namespace}/{}; {}{api_version}, Kind={}): {e}",
-            json::str_at(&sent, &["name"]),
-            if api_version.contains('/') { "" } else { "/" },
-            resource.kind
-        );
-        ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message)
-    })?;
+    let kind = format!("{}{api_version}, Kind={}", if api_version.contains('/') { "" } else { "/" }, resource.kind);
+    let object = format!("({sent_namespace}/{}; {kind})", json::str_at(&sent, &["name"]));
+    let broken = |message: String| ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message);
+    validate(&config, &schema, Duplicates::Refused)
+        .map_err(|e| broken(format!("failed to create typed patch object {object}: {e}")))?;
     let nothing = schema.empty_object();
     let stored = before.as_ref().map_or(&nothing, |b| &b.value);
     let live = resource.convert(stored, &api_version).unwrap_or(Cow::Borrowed(stored));
@@ -237,6 +226,18 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let mut merged = managed.apply(&**resource, &live, &config, &writer, force).map_err(refused)?.object;
     merged["apiVersion"] = api_version.as_str().into();
     merged["kind"] = resource.kind.as_str().into();
+    admission::convert(&target, &mut merged).map_err(|e| {
+        broken(format!(
+            "failed to convert new object {object} to proper version: unable to convert unstructured object to {kind}: {e}"
+        ))
+    })?;
+    if before.is_none() && !json::str_at(&sent, &["uid"]).is_empty() {
+        let uid = json::str_at(&sent, &["uid"]);
+        return Err(ApiError::conflict(
+            target.about(),
+            format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found"),
+        ));
+    }
     if before.is_none()
         && let Some(version) = json::get(&sent, &["resourceVersion"])
     {

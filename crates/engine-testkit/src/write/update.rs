@@ -110,7 +110,9 @@ pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) 
 /// Whether a change is one that `metadata.generation` counts.
 fn counts(target: &Target<'_>, before: &Value, after: &Value) -> bool {
     let resource = target.resource;
-    if !has_generation(resource) || target.subresource == "status" {
+    // The classes of priorities have a generation that nothing changes.
+    let fixed = resource.is("scheduling.k8s.io", "priorityclasses");
+    if !has_generation(resource) || fixed || target.subresource == "status" {
         return false;
     }
     // A Deployment hands its annotations on.
@@ -128,7 +130,24 @@ fn generation_part(resource: &Resource, object: &Value) -> Value {
     if resource.status || !resource.is_custom() {
         part.remove("status");
     }
+    // Slices are found by their labels, which count as well.
+    if resource.is("discovery.k8s.io", "endpointslices") {
+        part.insert("labels".to_owned(), json::get(object, &["metadata", "labels"]).cloned().unwrap_or_default());
+    }
     Value::Object(part)
+}
+
+/// Whether a change is one that the kind counts although it stores nothing of it: a list or map that is sent empty is not
+/// what was stored, which is nothing.
+fn counts_empty(resource: &Resource, sent: &Value) -> bool {
+    let field = match (&*resource.gr.group, &*resource.gr.resource) {
+        ("networking.k8s.io", "networkpolicies") => "spec",
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations" | "validatingwebhookconfigurations") => {
+            "webhooks"
+        }
+        _ => return false,
+    };
+    admission::has_empty(resource, sent, field)
 }
 
 /// What only the server sets in metadata.
@@ -164,6 +183,7 @@ pub(crate) fn finish(
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     let sent = admission::Empties::of(&after);
     to_storage(&target, &mut after);
+    let sent_empty = counts_empty(resource, &after);
     // Before anything is put back, which nobody has to be told about.
     admission::default(resource, &mut after);
     match target.subresource {
@@ -239,7 +259,7 @@ pub(crate) fn finish(
     }
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after, &sent)?;
-    if counts(&target, old, &after) {
+    if sent_empty || counts(&target, old, &after) {
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
         json::set(&mut after, &["metadata", "generation"], generation + 1);
     }

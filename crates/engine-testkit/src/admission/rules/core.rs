@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{At, network, quota};
+use super::{At, diff, network, quota};
 use crate::{
     admission::names,
     json::{self, get, str_at},
@@ -223,6 +223,60 @@ fn sources(spec: &At<'_>, causes: &mut Vec<Cause>) {
     causes.push(Cause::invalid(spec.path.clone(), &serde_json::json!({}), detail));
 }
 
+/// The spec of a claim as the server prints it: the fields of its own type, in the order in which they are declared.
+fn claim_text(spec: &Value) -> String {
+    let field = |name: &str| spec.get(name).cloned().unwrap_or_default();
+    // Each field by its name in the server's type, and in what order the fields of a struct are.
+    let part = |name: &str, fields: &[(&str, &str)]| match spec.get(name) {
+        None | Some(Value::Null) => "null".to_owned(),
+        Some(value) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(own, sent)| format!("  {own:?}: {}", indented(value.get(sent).unwrap_or(&Value::Null), 2)))
+                .collect();
+            format!("{{\n{}\n }}", fields.join(",\n"))
+        }
+    };
+    let text = |name: &str| Value::from(spec.get(name).and_then(Value::as_str).unwrap_or_default());
+    let group_text =
+        |value: String| value.replace("\"Kind\": null", "\"Kind\": \"\"").replace("\"Name\": null", "\"Name\": \"\"");
+    let resources = match part("resources", &[("Limits", "limits"), ("Requests", "requests")]) {
+        none if none == "null" => "{\n  \"Limits\": null,\n  \"Requests\": null\n }".to_owned(),
+        some => some,
+    };
+    let source = [("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name")];
+    let reference = [source[0], source[1], source[2], ("Namespace", "namespace")];
+    let lines = [
+        ("AccessModes", indented(&field("accessModes"), 1)),
+        ("Selector", indented(&field("selector"), 1)),
+        ("Resources", resources),
+        ("VolumeName", text("volumeName").to_string()),
+        ("StorageClassName", field("storageClassName").to_string()),
+        ("VolumeMode", field("volumeMode").to_string()),
+        ("DataSource", group_text(part("dataSource", &source))),
+        ("DataSourceRef", group_text(part("dataSourceRef", &reference))),
+        ("VolumeAttributesClassName", field("volumeAttributesClassName").to_string()),
+    ];
+    let lines: Vec<String> = lines.iter().map(|(name, value)| format!(" {name:?}: {value}")).collect();
+    format!("{{\n{}\n}}", lines.join(",\n"))
+}
+
+/// JSON with one space for each level, of which the first line is on one already.
+fn indented(value: &Value, level: usize) -> String {
+    let pad = " ".repeat(level + 1);
+    let (open, items, close) = match value {
+        Value::Array(list) if !list.is_empty() => {
+            ('[', list.iter().map(|v| indented(v, level + 1)).collect::<Vec<_>>(), ']')
+        }
+        Value::Object(map) if !map.is_empty() => {
+            let entry = |(key, v): (&String, &Value)| format!("{key:?}: {}", indented(v, level + 1));
+            ('{', map.iter().map(entry).collect(), '}')
+        }
+        other => return other.to_string(),
+    };
+    format!("{open}\n{pad}{}\n{}{close}", items.join(&format!(",\n{pad}")), " ".repeat(level))
+}
+
 /// What of a claim cannot change any more.
 pub(super) fn claim_change(root: &At<'_>, before: &Value, causes: &mut Vec<Cause>) {
     const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
@@ -255,7 +309,10 @@ pub(super) fn claim_change(root: &At<'_>, before: &Value, causes: &mut Vec<Cause
     if old != new {
         causes.push(Cause::forbidden(
             "spec",
-            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+            &format!(
+                "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n{}",
+                diff::unified(&claim_text(&old), &claim_text(&new))
+            ),
         ));
     }
     let size = |v: &Value, path: &[&str]| At::new(get(v, path).unwrap_or(&Value::Null), "").quantity().unwrap_or(0);

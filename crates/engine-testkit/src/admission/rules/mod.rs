@@ -5,6 +5,7 @@ mod autoscaler;
 mod budget;
 mod change;
 mod core;
+mod diff;
 mod endpoints;
 mod event;
 pub(super) mod ip;
