@@ -230,6 +230,7 @@ fn patch(property: &Value) -> Option<Patch> {
     let key = text(property, "x-kubernetes-patch-merge-key");
     Some(Patch {
         merge: has("merge"),
+        replace: has("replace"),
         retain_keys: has("retainKeys"),
         merge_key: Some(key.to_owned()).filter(|k| !k.is_empty()),
     })

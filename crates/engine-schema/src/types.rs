@@ -199,6 +199,8 @@ impl Field {
 pub struct Patch {
     /// Lists are merged, not replaced.
     pub merge: bool,
+    /// Maps are replaced, not merged.
+    pub replace: bool,
     /// Keys that the patch does not retain are removed.
     pub retain_keys: bool,
     /// The field that tells items apart; without one, items are plain values.

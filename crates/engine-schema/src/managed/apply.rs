@@ -48,9 +48,10 @@ impl ManagedFields {
         force: Force,
     ) -> Result<Applied, Conflicts> {
         let mut entries = self.clone();
-        if entries.is_empty() {
+        let exists = live.get("metadata").and_then(|m| m.get("uid")).is_some();
+        if entries.is_empty() && exists {
             // What was there before anyone applied is somebody's, too.
-            let nothing = versions.schema(writer.api_version).map(|s| s.empty_object()).unwrap_or_default();
+            let nothing = versions.empty(writer.api_version).unwrap_or_default();
             entries.take(versions, &nothing, live, &Writer { manager: "before-first-apply", ..*writer });
         }
         let mut next = entries.clone();

@@ -15,6 +15,11 @@ pub trait Versions {
     /// An object of any version in another one; `None` when that is not served.
     fn convert<'v>(&self, object: &'v Value, api_version: &str) -> Option<Cow<'v, Value>>;
 
+    /// What an object of the type is written as when nothing is set; `None` for a version that is not served.
+    fn empty(&self, api_version: &str) -> Option<Value> {
+        self.schema(api_version).map(|schema| schema.empty_object())
+    }
+
     /// The fields that a write to the subresource (empty: the object itself) does not change in that version, so that nobody
     /// comes to own them by it.
     fn reset_fields(&self, api_version: &str, subresource: &str) -> Option<ResetFields> {

@@ -32,10 +32,15 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
 
 /// Fills an object as it is read back from the store, where a kind has defaults that follow from what the server itself
 /// put into it.
-pub(crate) fn default_stored(resource: &Resource, object: &mut Value) {
-    if resource.is("batch", "jobs") || resource.is("autoscaling", "horizontalpodautoscalers") {
-        default(resource, object);
+///
+/// Returns the object as it was written, when that is another one.
+pub(crate) fn default_stored(resource: &Resource, object: &mut Value) -> Option<Value> {
+    if !resource.is("batch", "jobs") && !resource.is("autoscaling", "horizontalpodautoscalers") {
+        return None;
     }
+    let written = object.clone();
+    default(resource, object);
+    (written != *object).then_some(written)
 }
 
 fn fill_kind(resource: &Resource, object: &mut Value) {

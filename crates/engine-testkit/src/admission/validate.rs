@@ -13,9 +13,10 @@ use crate::{
 pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Empties) -> Result<(), ApiError> {
     let mut causes = Vec::new();
     let rule = names::rule_for(&target.resource.gr.group, &target.resource.gr.resource);
-    if target.resource.is("", "events") {
+    if target.resource.is("", "events") || target.resource.is("policy", "poddisruptionbudgets") {
         // Their own rules ask nothing of metadata, and so only what holds for all kinds is asked, in the end.
-        rules::validate("", "events", object, &mut causes);
+        common(target, object, None, &mut causes);
+        own_rules(target, object, None, &mut causes);
         if causes.is_empty() {
             meta::validate(object, names::Rule::PathSegment, &mut causes);
         }

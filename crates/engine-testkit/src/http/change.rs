@@ -132,15 +132,10 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
         verb => {
             let how = delete::DeleteOptions::parse(&body::delete_options(call)?, &call.params)?;
             let options = Options { dry_run: how.dry_run, ..options };
-            let warnings = delete::warnings(resource, &how);
             if verb == "deletecollection" {
-                let mut reply = read::delete_collection(inner, resource, call, &how, &options)?;
-                reply.warnings = warnings;
-                return Ok(reply);
+                return read::delete_collection(inner, resource, call, &how, &options);
             }
-            let mut answer = delete::delete(&mut inner.state.lock(), target, &how, &options)?;
-            answer.warnings.splice(0..0, warnings);
-            answer
+            delete::delete(&mut inner.state.lock(), target, &how, &options)?
         }
     };
     reply_with(resource, call, &answer)

@@ -52,7 +52,6 @@ fn carried(object: &Value, key: &str) -> Option<Value> {
 }
 
 fn from_v1(object: &mut Value) {
-    json::default(object, &["spec", "minReplicas"], 1);
     let others = carried(object, METRICS);
     let mut metrics: Vec<Value> = list(others.as_ref()).iter().map(|m| source(m, false)).collect();
     if let Some(percent) = json::remove(object, &["spec", "targetCPUUtilizationPercentage"]).filter(|v| !v.is_null()) {

@@ -166,10 +166,26 @@ impl Versions for Resource {
 
     fn convert<'v>(&self, object: &'v Value, api_version: &str) -> Option<Cow<'v, Value>> {
         self.version_of(api_version)?;
-        if object.get("apiVersion").and_then(Value::as_str).is_none_or(|v| v == api_version) {
+        let own = object.get("apiVersion").and_then(Value::as_str);
+        if own.is_none_or(|v| v == api_version) {
             return Some(Cow::Borrowed(object));
         }
-        Some(Cow::Owned(self.in_version(object, api_version)))
+        let stored_version = self.api_version(&self.storage_version);
+        if own == Some(stored_version.as_str()) {
+            return Some(Cow::Owned(self.in_version(object, api_version)));
+        }
+        let mut stored = object.clone();
+        self.make_stored(&mut stored);
+        admission::encode(self, &mut stored);
+        Some(Cow::Owned(if api_version == stored_version { stored } else { self.in_version(&stored, api_version) }))
+    }
+
+    fn empty(&self, api_version: &str) -> Option<Value> {
+        let mut empty = Versions::schema(self, api_version)?.empty_object();
+        if !self.is_custom() {
+            admission::encode_as(api_version, &self.kind, &mut empty);
+        }
+        Some(empty)
     }
 
     fn reset_fields(&self, api_version: &str, subresource: &str) -> Option<ResetFields> {

@@ -27,12 +27,14 @@ pub(crate) struct Stored {
     pub(crate) revision: u64,
     /// Whether this is the object as it was created.
     pub(crate) first: bool,
+    /// The object as it was written, where it is shown with more than that.
+    pub(crate) written: Option<Value>,
     json: OnceLock<Bytes>,
 }
 
 impl Stored {
-    fn new(value: Value, revision: u64, first: bool) -> Arc<Self> {
-        Arc::new(Self { value, revision, first, json: OnceLock::new() })
+    fn new(value: Value, revision: u64, first: bool, written: Option<Value>) -> Arc<Self> {
+        Arc::new(Self { value, revision, first, written, json: OnceLock::new() })
     }
 
     /// Serialised once, however many lists and watches send it.
@@ -44,7 +46,7 @@ impl Stored {
     pub(crate) fn at_revision(&self, revision: u64) -> Arc<Self> {
         let mut value = self.value.clone();
         json::set(&mut value, &["metadata", "resourceVersion"], revision.to_string());
-        Self::new(value, revision, false)
+        Self::new(value, revision, false, None)
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -259,17 +261,22 @@ impl Store {
 
     /// Writes an object: its resourceVersion becomes the new revision. What two groups serve is kept in both shapes, so that
     /// reads and watches of either find their own.
-    pub(crate) fn put(&mut self, gr: &GroupResource, mut value: Value) -> Arc<Stored> {
+    pub(crate) fn put(&mut self, gr: &GroupResource, value: Value) -> Arc<Stored> {
+        self.put_filled(gr, value, None)
+    }
+
+    /// The same for an object that is shown with more than what was written.
+    pub(crate) fn put_filled(&mut self, gr: &GroupResource, mut value: Value, written: Option<Value>) -> Arc<Stored> {
         self.revision += 1;
         json::set(&mut value, &["metadata", "resourceVersion"], self.revision.to_string());
         if let Some(twin) = shared::twin(gr) {
             let value = (twin.convert)(&value);
-            self.put_one(&twin.gr, value);
+            self.put_one(&twin.gr, value, None);
         }
-        self.put_one(gr, value)
+        self.put_one(gr, value, written)
     }
 
-    fn put_one(&mut self, gr: &GroupResource, value: Value) -> Arc<Stored> {
+    fn put_one(&mut self, gr: &GroupResource, value: Value, written: Option<Value>) -> Arc<Stored> {
         let revision = self.revision;
         let at = ObjectKey::new(
             gr,
@@ -277,7 +284,7 @@ impl Store {
             json::str_at(&value, &["metadata", "name"]),
         );
         let first = self.at(&at).is_none();
-        let stored = Stored::new(value, revision, first);
+        let stored = Stored::new(value, revision, first, written);
         let before = self.collection(gr).objects.insert(at.key.clone(), stored.clone());
         if let Some(before) = &before {
             self.unlink(&at, before);

@@ -57,7 +57,8 @@ pub(crate) fn create(
         json::remove(&mut body, &["metadata", "generation"]);
     }
     json::remove(&mut body, &["metadata", "managedFields"]);
-    let shared_labels = admission::takes_template_labels(resource, &body);
+    // An object whose name is made up is a copy, which shares nothing with itself.
+    let shared_labels = !generated && admission::takes_template_labels(resource, &body);
     admission::default(resource, &mut body);
     let api_version = resource.api_version(target.version);
     let posted = how == How::Posted;
@@ -123,12 +124,13 @@ pub(crate) fn create(
         state.put_back(drawn);
         return Err(e);
     }
+    // A trial is read back, too.
+    let written = admission::default_stored(resource, &mut body);
     let outcome = if options.dry_run {
         Outcome::Value(body)
     } else {
         json::remove(&mut body, &["metadata", "resourceVersion"]);
-        admission::default_stored(resource, &mut body);
-        let stored = state.store.put(&resource.gr, body);
+        let stored = state.store.put_filled(&resource.gr, body, written);
         state.registry_follows(&resource.gr, None, Some(&stored.value));
         Outcome::Stored(stored)
     };

@@ -93,18 +93,6 @@ impl DeleteOptions {
     }
 }
 
-/// What to say about a deletion.
-pub(crate) fn warnings(resource: &Resource, delete: &DeleteOptions) -> Vec<String> {
-    if delete.propagation.is_some() || !resource.is("batch", "jobs") {
-        return Vec::new();
-    }
-    vec![
-        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or \
-         set propagationPolicy=Orphan to suppress this warning"
-            .to_owned(),
-    ]
-}
-
 /// DELETE of one object.
 pub(crate) fn delete(
     state: &mut State,

@@ -22,13 +22,17 @@ fn at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
 
 /// The `autoscaling/v1` Scale of an object.
 pub(crate) fn get(target: &Target<'_>, object: &Stored) -> Result<Value, ApiError> {
+    shown(target, &object.value)
+}
+
+fn shown(target: &Target<'_>, object: &Value) -> Result<Value, ApiError> {
     let paths = paths(target)?;
-    let metadata = |key: &str| json::get(&object.value, &["metadata", key]).cloned().unwrap_or(Value::Null);
+    let metadata = |key: &str| json::get(object, &["metadata", key]).cloned().unwrap_or(Value::Null);
     let selector = match &paths.selector {
-        Some(path) => at(&object.value, path).and_then(Value::as_str).unwrap_or_default().to_owned(),
-        None => LabelSelector::from_object(&object.value["spec"]["selector"]).to_string(),
+        Some(path) => at(object, path).and_then(Value::as_str).unwrap_or_default().to_owned(),
+        None => LabelSelector::from_object(&object["spec"]["selector"]).to_string(),
     };
-    let replicas = at(&object.value, &paths.spec_replicas).and_then(Value::as_i64).filter(|n| *n != 0);
+    let replicas = at(object, &paths.spec_replicas).and_then(Value::as_i64).filter(|n| *n != 0);
     let mut scale = json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -38,7 +42,7 @@ pub(crate) fn get(target: &Target<'_>, object: &Stored) -> Result<Value, ApiErro
         },
         // None is nothing to write.
         "spec": { "replicas": replicas },
-        "status": { "replicas": at(&object.value, &paths.status_replicas).and_then(Value::as_i64).unwrap_or(0) },
+        "status": { "replicas": at(object, &paths.status_replicas).and_then(Value::as_i64).unwrap_or(0) },
     });
     if !selector.is_empty() {
         scale["status"]["selector"] = selector.into();
@@ -61,8 +65,8 @@ pub(crate) fn write(
         .get(&target.resource.gr, target.namespace, target.name)
         .cloned()
         .ok_or_else(|| ApiError::not_found(target.about()))?;
-    let shown = get(&target, &before)?;
-    let mut scale = shown.clone();
+    let live = get(&target, &before)?;
+    let mut scale = live.clone();
     let mut managed = ManagedFields::of(&before.value);
     let own_version = target.resource.api_version(target.version);
     let time = options.now.rfc3339();
@@ -74,13 +78,17 @@ pub(crate) fn write(
         Some(patch::Kind::Json) => scale = patch::read(&patch::operate(&scale.to_string(), sent, options)?)?,
         Some(patch::Kind::Apply) => {
             let force = if options.force { Force::Yes } else { Force::No };
-            let applied = managed.apply_scale(&shown, &sent.value, &writer, force, &path);
+            let applied = managed.apply_scale(&live, &sent.value, &writer, force, &path);
             scale = applied.map_err(patch::refused)?.object;
         }
         Some(_) => scale = patch::read(&patch::merge(&scale.to_string(), sent, options)?)?,
     }
     if kind != Some(patch::Kind::Apply) {
-        managed.update_scale(&shown, &scale, &writer, &path);
+        // None is not written.
+        if scale["spec"]["replicas"] == 0 {
+            json::remove(&mut scale, &["spec", "replicas"]);
+        }
+        managed.update_scale(&live, &scale, &writer, &path);
     }
     update::check_version(&target, &before, &scale)?;
     let replicas = json::i64_at(&scale, &["spec", "replicas"]).unwrap_or(0);
@@ -97,9 +105,6 @@ pub(crate) fn write(
     json::set(&mut after, &names, replicas);
     after["apiVersion"] = target.resource.api_version(target.version).into();
     let answer = update::finish(state, target, &before, after, options, Some(managed))?;
-    let outcome = match &answer.outcome {
-        Outcome::Stored(stored) => Outcome::Value(get(&target, stored)?),
-        Outcome::Value(_) => Outcome::Value(scale),
-    };
+    let outcome = Outcome::Value(shown(&target, answer.outcome.value())?);
     Ok(Answer { outcome, ..answer })
 }

@@ -56,7 +56,13 @@ pub(super) fn merge(
             continue;
         }
         match (into.get_mut(key), value) {
-            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new, schema.value(key))?,
+            (Some(Value::Object(old)), Value::Object(new)) => {
+                if schema.field(key).and_then(Field::patch).is_some_and(|how| how.replace) {
+                    *old = new;
+                } else {
+                    merge(old, new, schema.value(key))?;
+                }
+            }
             (Some(Value::Array(old)), Value::Array(new)) => {
                 let how = schema.field(key).and_then(Field::patch);
                 if deletes || how.is_some_and(|how| how.merge) {

@@ -278,19 +278,27 @@ pub(crate) fn finish(
     }
     // A new claim is stored without the phase that it is shown with, and so the first change of it is always one.
     let completed = before.first && resource.is("", "persistentvolumeclaims");
-    if !completed && without_times(&after) == without_times(old) {
+    let same = || {
+        let mut written = before.written.clone();
+        if let Some(written) = &mut written {
+            json::copy(old, written, &["metadata", "resourceVersion"]);
+        }
+        without_times(&after) == without_times(written.as_ref().unwrap_or(old))
+    };
+    if !completed && same() {
         return Ok(Answer { warnings, ..Answer::of(Outcome::Stored(before.clone())) });
     }
+    let finished = is_finished(resource, &after);
+    let written = admission::default_stored(resource, &mut after);
     if options.dry_run {
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
-    if is_finished(resource, &after) {
+    if finished {
         // No write of its own: watches see what was stored before, deleted.
         state.remove(&ObjectKey::new(&resource.gr, target.namespace, target.name));
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
-    admission::default_stored(resource, &mut after);
-    let stored = state.store.put(&resource.gr, after);
+    let stored = state.store.put_filled(&resource.gr, after, written);
     state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
     Ok(Answer { warnings, ..Answer::of(Outcome::Stored(stored)) })
 }

@@ -55,7 +55,10 @@ pub(super) fn job(change: &Change<'_>, causes: &mut Vec<Cause>) {
     {
         status.field("terminating").invalid("terminating>0 is invalid for finished job", causes);
     }
-    if (changed.field("ready") || changed.number("active")) && ready.int() > status.field("active").int() {
+    if (changed.field("ready") || changed.number("active"))
+        && ready.is_set()
+        && ready.int() > status.field("active").int()
+    {
         ready.invalid("cannot set more ready pods than active", causes);
     }
     success(&changed, causes);
