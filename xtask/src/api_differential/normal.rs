@@ -61,6 +61,13 @@ impl Tokens {
                         sort_managers(v);
                     }
                 }
+                // The managed fields name the items of lists by their keys.
+                let generated: Vec<String> = map.keys().filter(|k| k.contains("kube-api-access-")).cloned().collect();
+                for old in generated {
+                    if let Some(v) = map.remove(&old) {
+                        map.insert(self.text(&old), v);
+                    }
+                }
             }
             Value::Array(list) => list.iter_mut().for_each(|v| self.walk(v, key, false)),
             Value::Number(n) => {
@@ -107,8 +114,11 @@ impl Tokens {
             } else if word.strip_prefix("gen-").is_some_and(|suffix| suffix.len() == 5) {
                 // In an error there is nothing else that tells that the name is a generated one.
                 Some(self.of("generated name", word))
-            } else if word.strip_prefix("kube-api-access-").is_some_and(|suffix| suffix.len() == 5) {
-                Some(self.of("volume", word))
+            } else if let Some((before, _)) =
+                word.split_once("kube-api-access-").filter(|(_, suffix)| suffix.len() == 5)
+            {
+                // Also behind the name of a field, as Go prints maps.
+                Some(format!("{before}{}", self.of("volume", &word[before.len()..])))
             } else if word.starts_with("10.") && word.split('.').count() == 4 && word != "10.9.8.7" {
                 Some(self.of("address", word))
             } else {

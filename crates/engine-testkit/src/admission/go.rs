@@ -5,6 +5,7 @@
 
 mod convert;
 mod text;
+mod time;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -241,8 +242,8 @@ fn unmarshal(value: &Value, owner: &str, path: &str, wanted: &str) -> String {
 fn own_mismatch(value: &Value, name: &str, owner: &str, path: &str) -> Option<String> {
     let into = |wanted: &str| Some(unmarshal(value, owner, path, wanted));
     match (name, value) {
-        ("Time", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05Z07:00"),
-        ("MicroTime", Value::String(text)) => time_mismatch(text, "2006-01-02T15:04:05.000000Z07:00"),
+        ("Time", Value::String(text)) => time::seconds_complaint(text),
+        ("MicroTime", Value::String(text)) => time::micros_complaint(text),
         ("Time" | "MicroTime", _) => into("string"),
         ("IntOrString", Value::String(_)) => None,
         ("IntOrString", Value::Number(n)) => match n.as_i64() {
@@ -256,13 +257,6 @@ fn own_mismatch(value: &Value, name: &str, owner: &str, path: &str) -> Option<St
         ("Quantity", _) => Some(quantity::BAD_FORMAT.to_owned()),
         _ => None,
     }
-}
-
-fn time_mismatch(text: &str, layout: &str) -> Option<String> {
-    if text.parse::<jiff::Timestamp>().is_ok() {
-        return None;
-    }
-    Some(format!("parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""))
 }
 
 fn bytes_mismatch(text: &str) -> Option<String> {

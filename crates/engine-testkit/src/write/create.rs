@@ -72,7 +72,8 @@ pub(crate) fn create(
         managed.update(&**resource, &nothing, &body, &options.writer(&api_version, "", &time));
         managed
     };
-    let admitted = admission::admit(state, &target, &mut body, None, options).and_then(|early| {
+    let seen_target = Target { name: if generated { "" } else { target.name }, ..target };
+    let admitted = admission::admit(state, &seen_target, &mut body, None, options).and_then(|early| {
         warnings.extend(early);
         mutate(&target, generated, &mut body, &managed, options)?;
         // What webhooks changed is looked at once more.

@@ -66,7 +66,7 @@ pub(crate) fn patch(
         .cloned()
         .ok_or_else(|| ApiError::not_found(target.about()))?;
     let mut live = target.resource.in_version(&before.value, &target.resource.api_version(target.version));
-    let text;
+    let (text, printed);
     let (mut after, decoded) = match kind {
         Kind::Json => {
             text = operate(&admission::text(target.resource, target.version, &live), sent, options)?;
@@ -77,8 +77,9 @@ pub(crate) fn patch(
             (read(&text)?, admission::Source::Patched(&text))
         }
         Kind::Strategic | Kind::Apply => {
+            printed = strategic::printed(&live, &sent.value);
             strategically(&mut live, sent, &target.resource.schema(target.version))?;
-            (live, admission::Source::Strategic(&sent.value))
+            (live, admission::Source::Strategic(&printed))
         }
     };
     let warnings = admission::decode(&target, &mut after, decoded, options)?;

@@ -5,7 +5,7 @@ use gitops_engine_schema::{Field, Patch, Type};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::{admission::go_text, status::ApiError};
+use crate::{admission::go_text, json, status::ApiError};
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -98,6 +98,25 @@ fn fresh(value: Value) -> Option<Value> {
         Value::Array(list) => Some(Value::Array(list.into_iter().filter_map(fresh).collect())),
         other => Some(other),
     }
+}
+
+/// A patch as errors print it after it was merged: what is `null` in the parts that the object did not have is gone.
+pub(super) fn printed(live: &Value, patch: &Value) -> Value {
+    let Value::Object(patch) = patch else { return patch.clone() };
+    let field = |(key, value): (&String, &Value)| {
+        let value = match (live.get(key), value) {
+            (_, Value::Null) => Value::Null,
+            (Some(old @ Value::Object(_)), Value::Object(_)) => printed(old, value),
+            (Some(Value::Array(_)), Value::Array(_)) => value.clone(),
+            (_, value) => {
+                let mut value = value.clone();
+                json::strip_nulls(&mut value);
+                value
+            }
+        };
+        (key.clone(), value)
+    };
+    Value::Object(patch.iter().map(field).collect())
 }
 
 /// Removes the keys that the patch does not list.

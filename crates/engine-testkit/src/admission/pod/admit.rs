@@ -4,10 +4,11 @@
 use serde_json::{Value, json};
 
 use crate::{
+    admission::names,
     json::{self, default as fill, get, i64_at, list_at, map_at, str_at},
     resources::GroupResource,
     state::State,
-    status::ApiError,
+    status::{About, ApiError},
     write::{Options, Target},
 };
 
@@ -30,7 +31,10 @@ pub(in crate::admission) fn admit(
             }
         }
     } else {
-        let refuse = |problem: String| ApiError::forbidden(target.about(), problem);
+        let prefix = str_at(pod, &["metadata", "generateName"]).to_owned();
+        // The name of a Pod that is to get one is not known yet.
+        let name = [target.name, &prefix, "Unknown"].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        let refuse = |problem: String| ApiError::forbidden(About { name, ..target.about() }, problem);
         account(state, target.namespace, pod, options).map_err(refuse)?;
         priority(state, pod).map_err(refuse)?;
     }
@@ -52,9 +56,14 @@ fn account(state: &mut State, namespace: &str, pod: &mut Value, options: &Option
         // into the cluster itself needs none.
         None if name == "default" && (state.settings.controllers || options.course.is_none()) => json!({}),
         None => {
-            return Err(format!(
-                "error looking up service account {namespace}/{name}: serviceaccount {name:?} not found"
-            ));
+            // Such a name is no part of a path that could be asked for.
+            let wrong = names::complaints(&name, names::Rule::PathSegment);
+            let why = if wrong.is_empty() {
+                format!("serviceaccount {name:?} not found")
+            } else {
+                format!("invalid resource name {name:?}: [{}]", wrong.join(" "))
+            };
+            return Err(format!("error looking up service account {namespace}/{name}: {why}"));
         }
     };
     let spec = &mut pod["spec"];
