@@ -163,11 +163,13 @@ async fn a_partition_keeps_lower_numbers(lab: &Lab) -> Outcome {
     .await?;
     let images = [image_of(lab, "db-0").await?, image_of(lab, "db-1").await?];
     ensure(&json!(images), images == ["example.com/app:1", "example.com/app:2"], "the new image above the partition")?;
-    // Below it, a Pod is made of the old template again.
+    // Below it, a Pod is made of the old template again. The set's status may never be seen without it: its uid tells.
+    let old = lab.read(&lab.path("v1", "pods/db-0")).await?.into_value();
     lab.delete(&lab.path("v1", "pods/db-0")).await?.expect(200)?;
-    lab.until(APPS, "statefulsets/db", "all Pods", |s| count(s, "readyReplicas") == 1 || count(s, "replicas") == 1)
-        .await?;
-    lab.until(APPS, "statefulsets/db", "all Pods", |s| count(s, "readyReplicas") == 2).await?;
+    lab.until("v1", "pods/db-0", "another Pod that is ready", |p| {
+        p["metadata"]["uid"] != old["metadata"]["uid"] && super::condition(p, "Ready")["status"] == "True"
+    })
+    .await?;
     let image = image_of(lab, "db-0").await?;
     ensure(&json!(image), image == "example.com/app:1", "the old image below the partition")
 }
