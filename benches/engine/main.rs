@@ -10,9 +10,12 @@
 
 mod cluster;
 mod compare;
-mod harness;
 mod memory;
 mod plans;
+
+#[path = "../harness.rs"]
+#[allow(dead_code, reason = "shared with the bench `testkit`, which uses the rest")]
+mod harness;
 
 #[path = "../objects/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with xtask, which uses the rest")]

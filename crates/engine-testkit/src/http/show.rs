@@ -148,11 +148,14 @@ fn item(out: &mut Vec<u8>, resource: &Resource, version: &str, wish: &Wish, stor
     } else if resource.is_custom() {
         let shown = resource.shown_at(&stored.value, version);
         serde_json::to_writer(&mut *out, shown.as_ref().unwrap_or(&stored.value))
-    } else {
-        let shown = resource.shown_at(&stored.value, version);
-        let without_kind = shown.as_ref().unwrap_or(&stored.value).as_object().into_iter().flatten();
+    } else if let Some(shown) = resource.shown_at(&stored.value, version) {
+        let without_kind = shown.as_object().into_iter().flatten();
         let without_kind = without_kind.filter(|(key, _)| *key != "kind" && *key != "apiVersion");
         serde::Serializer::collect_map(&mut serde_json::Serializer::new(&mut *out), without_kind)
+    } else {
+        out.push(b'{');
+        out.extend_from_slice(&stored.bytes_without_kind());
+        Ok(())
     };
     debug_assert!(written.is_ok(), "a value with text keys is JSON, and a vector takes it");
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::{broadcast, mpsc},
     time::Instant,
@@ -39,6 +39,15 @@ fn next_bookmark(now: Instant, inner: &Inner, deadline: Option<Instant>) -> Inst
     last.map_or(regular, |last| last.min(regular))
 }
 
+/// What is to be sent: objects are written as text when the client takes them, not when they are found.
+enum Pending {
+    Object(&'static str, Arc<Stored>),
+    Line(Bytes),
+}
+
+/// Lines that wait are sent together, up to about so many bytes.
+const TOGETHER: usize = 32 * 1024;
+
 struct Watch {
     inner: Arc<Inner>,
     resource: Arc<Resource>,
@@ -48,7 +57,7 @@ struct Watch {
     wish: Wish,
     events: mpsc::Receiver<Event>,
     ends: broadcast::Receiver<WatchEnd>,
-    pending: VecDeque<Bytes>,
+    pending: VecDeque<Pending>,
     bookmarks: bool,
     next_bookmark: Instant,
     deadline: Instant,
@@ -131,13 +140,9 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
             watch.finished = Some(Ok(()));
         }
         Ok(events) => {
-            for stored in &initial {
-                let line = watch.line("ADDED", stored);
-                watch.pending.push_back(line);
-            }
+            watch.pending.extend(initial.into_iter().map(|stored| Pending::Object("ADDED", stored)));
             if send_initial && bookmarks {
-                let line = watch.bookmark(behind.unwrap_or(now), true);
-                watch.pending.push_back(line);
+                watch.bookmark(behind.unwrap_or(now), true);
             }
             for event in &events {
                 watch.push(event);
@@ -157,20 +162,36 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
 }
 
 impl Watch {
-    fn line(&mut self, kind: &str, stored: &Stored) -> Bytes {
-        let now = self.inner.clock.now();
-        let object = show::event_object(&self.resource, &self.version, &self.wish, stored, !self.rows_sent, now);
-        self.rows_sent = true;
-        let mut out = Vec::with_capacity(object.len() + 40);
-        out.extend_from_slice(b"{\"type\":\"");
-        out.extend_from_slice(kind.as_bytes());
-        out.extend_from_slice(b"\",\"object\":");
-        out.extend_from_slice(&object);
-        out.extend_from_slice(b"}\n");
-        out.into()
+    /// Writes what waits, as far as it is worth a chunk.
+    fn chunk(&mut self) -> Option<Bytes> {
+        let first = match self.pending.pop_front()? {
+            Pending::Line(line) if self.pending.is_empty() => return Some(line),
+            first => first,
+        };
+        let mut out = Vec::new();
+        self.write(&mut out, first);
+        while out.len() < TOGETHER
+            && let Some(next) = self.pending.pop_front()
+        {
+            self.write(&mut out, next);
+        }
+        Some(out.into())
     }
 
-    fn bookmark(&self, revision: u64, initial_end: bool) -> Bytes {
+    fn write(&mut self, out: &mut Vec<u8>, pending: Pending) {
+        match pending {
+            Pending::Line(line) => out.extend_from_slice(&line),
+            Pending::Object(kind, stored) => {
+                let now = self.inner.clock.now();
+                let first = !self.rows_sent;
+                let object = show::event_object(&self.resource, &self.version, &self.wish, &stored, first, now);
+                self.rows_sent = true;
+                write_event(out, kind, &object);
+            }
+        }
+    }
+
+    fn bookmark(&mut self, revision: u64, initial_end: bool) {
         let mut metadata = json!({"resourceVersion": revision.to_string()});
         if initial_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
@@ -180,9 +201,13 @@ impl Watch {
             _ => (self.resource.kind.clone(), self.resource.api_version(&self.version)),
         };
         let object = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
-        let mut out = serde_json::to_vec(&json!({"type": "BOOKMARK", "object": object})).unwrap_or_default();
-        out.push(b'\n');
-        out.into()
+        self.push_line("BOOKMARK", &object);
+    }
+
+    fn push_line(&mut self, kind: &str, object: &Value) {
+        let mut out = Vec::new();
+        write_event(&mut out, kind, object.to_string().as_bytes());
+        self.pending.push_back(Pending::Line(out.into()));
     }
 
     /// A form of lists shows no object: the first one ends the watch.
@@ -198,9 +223,7 @@ impl Watch {
     }
 
     fn error(&mut self, e: &ApiError) {
-        let mut out = serde_json::to_vec(&json!({"type": "ERROR", "object": e.body()})).unwrap_or_default();
-        out.push(b'\n');
-        self.pending.push_back(out.into());
+        self.push_line("ERROR", &e.body());
     }
 
     /// An event as this watch sees it: an object that stops being selected is deleted for the client.
@@ -217,23 +240,22 @@ impl Watch {
             (true, true) => "MODIFIED",
             (true, false) => "DELETED",
         };
-        let line = if kind == "DELETED" && event.change != Change::Deleted {
+        let shown = if kind == "DELETED" && event.change != Change::Deleted {
             // The last state that was selected, at the revision of the change.
             let before = event.before.as_ref().unwrap_or(&event.object);
-            let shown = before.at_revision(event.revision);
-            self.line(kind, &shown)
+            before.at_revision(event.revision)
         } else {
-            self.line(kind, &event.object.clone())
+            event.object.clone()
         };
-        self.pending.push_back(line);
+        self.pending.push_back(Pending::Object(kind, shown));
         self.mind_the_form();
     }
 
     async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
         loop {
             self.keep_silent().await;
-            if let Some(line) = self.pending.pop_front() {
-                return Some(Ok(line));
+            if let Some(chunk) = self.chunk() {
+                return Some(Ok(chunk));
             }
             match self.finished.take() {
                 Some(Err(WatchEnd::Drop)) => {
@@ -321,9 +343,18 @@ impl Watch {
         let revision = state.store.revision();
         drop(state);
         self.revision = revision;
-        let line = self.bookmark(revision, false);
-        self.pending.push_back(line);
+        self.bookmark(revision, false);
     }
+}
+
+/// `{"type":…,"object":…}` and the end of the line: the type first, as on a real server.
+fn write_event(out: &mut Vec<u8>, kind: &str, object: &[u8]) {
+    out.reserve(object.len() + 40);
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\",\"object\":");
+    out.extend_from_slice(object);
+    out.extend_from_slice(b"}\n");
 }
 
 /// Never, when there is nothing to wait for.

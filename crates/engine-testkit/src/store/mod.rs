@@ -29,7 +29,33 @@ pub(crate) struct Stored {
     pub(crate) first: bool,
     /// The object as it was written, where it is shown with more than that.
     pub(crate) written: Option<Value>,
-    json: OnceLock<Bytes>,
+    json: OnceLock<Text>,
+}
+
+/// An object as JSON, its kind first.
+#[derive(Debug)]
+struct Text {
+    bytes: Bytes,
+    /// Where what follows `apiVersion` and `kind` begins.
+    rest: usize,
+}
+
+impl Text {
+    fn of(value: &Value) -> Self {
+        let mut bytes = vec![b'{'];
+        let map = value.as_object();
+        let head = ["kind", "apiVersion"].into_iter().filter_map(|key| Some((key, map?.get(key)?)));
+        for (key, value) in head {
+            bytes.extend_from_slice(format!("\"{key}\":{value},").as_bytes());
+        }
+        let rest = bytes.len();
+        let others = map.into_iter().flatten().filter(|(key, _)| *key != "kind" && *key != "apiVersion");
+        let mut tail = Vec::new();
+        let written = serde::Serializer::collect_map(&mut serde_json::Serializer::new(&mut tail), others);
+        debug_assert!(written.is_ok(), "a value with text keys is JSON, and a vector takes it");
+        bytes.extend_from_slice(&tail[1..]);
+        Self { bytes: bytes.into(), rest }
+    }
 }
 
 impl Stored {
@@ -39,7 +65,17 @@ impl Stored {
 
     /// Serialised once, however many lists and watches send it.
     pub(crate) fn bytes(&self) -> Bytes {
-        self.json.get_or_init(|| serde_json::to_vec(&self.value).unwrap_or_default().into()).clone()
+        self.text().bytes.clone()
+    }
+
+    /// The same without its kind, as items of lists are written: what follows an opening brace.
+    pub(crate) fn bytes_without_kind(&self) -> Bytes {
+        let text = self.text();
+        text.bytes.slice(text.rest..)
+    }
+
+    fn text(&self) -> &Text {
+        self.json.get_or_init(|| Text::of(&self.value))
     }
 
     /// The same object as of a later revision.

@@ -91,6 +91,25 @@ pub(crate) fn measure<S, T>(
     }
 }
 
+/// Does `work` once, with nothing before it: what takes seconds, or shows only the first time.
+pub(crate) fn once<T>(name: &'static str, work: impl FnOnce() -> T, result: impl FnOnce(&T) -> u64) -> Line {
+    let region = Region::new(ALLOCATOR);
+    let start = Instant::now();
+    let done = black_box(work());
+    let took = start.elapsed();
+    let stats = region.change();
+    let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    Line {
+        name,
+        iterations: 1,
+        ns_min: nanos,
+        ns_median: nanos,
+        allocs: (stats.allocations + stats.reallocations) as u64,
+        bytes: stats.bytes_allocated as u64,
+        result: result(&done),
+    }
+}
+
 /// The same for one of `items` things that an iteration goes through.
 pub(crate) fn per_item(line: Line, items: usize) -> Line {
     let items = items as u64;
