@@ -13,7 +13,7 @@ mod compare;
 mod memory;
 mod plans;
 
-#[path = "../harness.rs"]
+#[path = "../harness/mod.rs"]
 #[allow(dead_code, reason = "shared with the bench `testkit`, which uses the rest")]
 mod harness;
 

@@ -15,7 +15,7 @@ mod scale;
 mod start;
 mod target;
 
-#[path = "../harness.rs"]
+#[path = "../harness/mod.rs"]
 mod harness;
 
 use std::process::ExitCode;

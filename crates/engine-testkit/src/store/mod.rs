@@ -3,11 +3,15 @@
 //! A read is immutable (`Arc`). A list pinned to an older revision is rebuilt by undoing the log, so a page token costs
 //! nothing while nobody uses it, and becomes `410 Gone` when the log no longer reaches back, as in etcd after compaction.
 
+mod page;
 pub(crate) mod selector;
 
+use page::{Counted, bounds, clone_bounds};
+pub(crate) use page::{Page, PageOf};
+
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
-    ops::Bound,
     sync::{Arc, OnceLock},
 };
 
@@ -131,6 +135,7 @@ struct Collection {
     /// Events up to and including this revision are gone from the log.
     compacted: u64,
     watchers: Vec<mpsc::Sender<Event>>,
+    counted: RefCell<Option<Counted>>,
 }
 
 /// Where an object is.
@@ -174,27 +179,6 @@ pub(crate) fn key(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}")
 }
 
-/// What a page is to be of.
-pub(crate) struct PageOf<'a> {
-    pub(crate) namespace: Option<&'a str>,
-    /// The revision, when it is not that of now.
-    pub(crate) revision: Option<u64>,
-    /// The key to begin at.
-    pub(crate) from: Option<&'a str>,
-    pub(crate) limit: Option<usize>,
-    /// Which objects are in it; all of them, when `None`.
-    pub(crate) filter: Option<&'a dyn Fn(&Value) -> bool>,
-}
-
-/// A page of a list.
-pub(crate) struct Page {
-    pub(crate) items: Vec<Arc<Stored>>,
-    /// The last key, when there are objects after it, selected or not.
-    pub(crate) last: Option<Arc<str>>,
-    /// How many objects come after the last; counted only where nothing is filtered.
-    pub(crate) remaining: usize,
-}
-
 /// A watch may fall behind by as many events, however short the log is.
 const MIN_QUEUE: usize = 100;
 
@@ -222,6 +206,7 @@ impl Store {
             log: VecDeque::new(),
             compacted,
             watchers: Vec::new(),
+            counted: RefCell::new(None),
         })
     }
 
@@ -428,91 +413,4 @@ impl Store {
         let first = collection.log.partition_point(|e| e.revision <= revision);
         Ok(collection.log.range(first..).cloned().collect())
     }
-
-    /// A page of a collection. Its costs are those of the objects that are looked at, and of what has changed since the
-    /// revision.
-    pub(crate) fn page(&self, gr: &GroupResource, of: &PageOf<'_>) -> Result<Page, Compacted> {
-        let mut page = Page { items: Vec::new(), last: None, remaining: 0 };
-        let Some(collection) = self.collections.get(gr) else {
-            return if of.revision.is_some_and(|r| r < self.forgotten) { Err(Compacted) } else { Ok(page) };
-        };
-        let bounds = bounds(of.namespace, of.from);
-        let present = collection.objects.range::<str, _>(clone_bounds(&bounds)).map(|(key, object)| (&**key, object));
-        match of.revision {
-            Some(revision) if revision < collection.compacted => return Err(Compacted),
-            Some(revision) => {
-                // What is newer than the revision is undone on the way.
-                let mut undone: BTreeMap<&str, Option<&Arc<Stored>>> = BTreeMap::new();
-                let first = collection.log.partition_point(|e| e.revision <= revision);
-                for event in collection.log.range(first..).rev() {
-                    undone.insert(&event.key, event.before.as_ref());
-                }
-                let past = undone.range::<str, _>(clone_bounds(&bounds)).map(|(key, object)| (*key, *object));
-                page.fill(of, merged(past, present));
-            }
-            None => page.fill(of, present),
-        }
-        Ok(page)
-    }
-}
-
-impl Page {
-    fn fill<'a>(&mut self, of: &PageOf<'_>, mut objects: impl Iterator<Item = (&'a str, &'a Arc<Stored>)>) {
-        let limit = of.limit.unwrap_or(usize::MAX);
-        let mut last = None;
-        while self.items.len() < limit {
-            let Some((key, object)) = objects.next() else {
-                return;
-            };
-            if of.filter.is_none_or(|filter| filter(&object.value)) {
-                self.items.push(object.clone());
-                last = Some(key);
-            }
-        }
-        // Whether one that comes later is selected is not looked at.
-        self.remaining = if of.filter.is_none() { objects.count() } else { objects.take(1).count() };
-        self.last = last.filter(|_| self.remaining > 0).map(Arc::from);
-    }
-}
-
-/// Present objects in the order of keys, with older states in place of theirs.
-fn merged<'a>(
-    past: impl Iterator<Item = (&'a str, Option<&'a Arc<Stored>>)>,
-    present: impl Iterator<Item = (&'a str, &'a Arc<Stored>)>,
-) -> impl Iterator<Item = (&'a str, &'a Arc<Stored>)> {
-    let (mut past, mut present) = (past.peekable(), present.peekable());
-    std::iter::from_fn(move || {
-        loop {
-            let old_first = match (past.peek(), present.peek()) {
-                (Some((old, _)), Some((new, _))) => old <= new,
-                (old, _) => old.is_some(),
-            };
-            if !old_first {
-                return present.next();
-            }
-            let (key, object) = past.next()?;
-            present.next_if(|(new, _)| *new == key);
-            // One that was not there yet is not in the list.
-            if let Some(object) = object {
-                return Some((key, object));
-            }
-        }
-    })
-}
-
-type Bounds = (Bound<String>, Bound<String>);
-
-fn bounds(namespace: Option<&str>, from: Option<&str>) -> Bounds {
-    let start = match (from, namespace) {
-        (Some(from), _) => Bound::Included(from.to_owned()),
-        (None, Some(ns)) => Bound::Included(format!("{ns}/")),
-        (None, None) => Bound::Unbounded,
-    };
-    // '0' is the character after '/'.
-    let end = namespace.map_or(Bound::Unbounded, |ns| Bound::Excluded(format!("{ns}0")));
-    (start, end)
-}
-
-fn clone_bounds(bounds: &Bounds) -> (Bound<&str>, Bound<&str>) {
-    (bounds.0.as_ref().map(String::as_str), bounds.1.as_ref().map(String::as_str))
 }
