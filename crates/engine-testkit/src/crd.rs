@@ -18,10 +18,10 @@ use crate::{
 
 pub(crate) use self::{
     definition::{validate_definition, validate_definition_name, validate_definition_update},
-    validate::validate,
+    validate::{validate, validate_lists, validate_status},
 };
 
-/// One served version of a custom resource.
+/// One version of a custom resource, served or not.
 #[derive(Debug, Clone)]
 pub(crate) struct CrdVersion {
     /// For merging.
@@ -33,6 +33,7 @@ pub(crate) struct CrdVersion {
     pub(crate) columns: Vec<Value>,
     /// `selectableFields`, as field selectors write them.
     pub(crate) selectable: Vec<String>,
+    pub(crate) scale: Option<ScalePaths>,
 }
 
 /// The resource that a CRD defines; `None` while it serves no version.
@@ -42,8 +43,7 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
     let strings = |key: &str| -> Vec<String> {
         list_at(names, &[key]).iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
-    let (mut versions, mut served, mut storage, mut scale) = (Vec::new(), BTreeMap::new(), None, None);
-    let mut status = false;
+    let (mut versions, mut all, mut storage) = (Vec::new(), BTreeMap::new(), None);
     let unknown = match is_true(spec, "preserveUnknownFields") {
         true => UnknownFields::Kept,
         false => UnknownFields::Pruned,
@@ -53,27 +53,23 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
         if v.get("storage").and_then(Value::as_bool) == Some(true) {
             storage = Some(name.clone());
         }
-        if v.get("served").and_then(Value::as_bool) != Some(true) {
-            continue;
-        }
         let openapi = get(v, &["schema", "openAPIV3Schema"]);
         if openapi.is_some_and(has_rules) {
             let definition = str_at(crd, &["metadata", "name"]);
             tracing::warn!(definition, version = name, "rules in CEL are not evaluated here");
         }
         let has_status = v.get("subresources").and_then(|s| s.get("status")).is_some();
-        status |= has_status;
-        if let Some(paths) = get(v, &["subresources", "scale"]) {
+        let scale = get(v, &["subresources", "scale"]).map(|paths| {
             let path = |key: &str| -> Vec<String> {
                 str_at(paths, &[key]).split('.').filter(|p| !p.is_empty()).map(str::to_owned).collect()
             };
-            scale = Some(ScalePaths {
+            ScalePaths {
                 spec_replicas: path("specReplicasPath"),
                 status_replicas: path("statusReplicasPath"),
                 selector: Some(path("labelSelectorPath")).filter(|p| !p.is_empty()),
-            });
-        }
-        served.insert(
+            }
+        });
+        all.insert(
             name.clone(),
             CrdVersion {
                 schema: Schema::custom(openapi, unknown),
@@ -84,9 +80,12 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
                     .iter()
                     .map(|f| str_at(f, &["jsonPath"]).trim_start_matches('.').to_owned())
                     .collect(),
+                scale,
             },
         );
-        versions.push(name);
+        if v.get("served").and_then(Value::as_bool) == Some(true) {
+            versions.push(name);
+        }
     }
     if versions.is_empty() {
         return None;
@@ -112,9 +111,9 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
             .to_vec(),
         storage_version_hash: None,
         subresources: Vec::new(),
-        status,
-        scale,
-        crd: served,
+        status: false,
+        scale: None,
+        crd: all,
     })
 }
 
@@ -131,28 +130,88 @@ fn is_true(schema: &Value, key: &str) -> bool {
     schema.get(key).and_then(Value::as_bool) == Some(true)
 }
 
+/// Reads an object as it comes out of the store: by the schema of the version that it is stored in.
+pub(crate) fn read_stored(resource: &Resource, object: &mut Value) {
+    if let Some(schema) = resource.crd.get(&resource.storage_version).and_then(|version| version.openapi.as_deref()) {
+        read(object, schema, &mut Vec::new());
+    }
+}
+
+/// Reads an object by the schema of its version: drops what the schema does not know and reports it, drops `null` where it
+/// is no value, and fills defaults. The metadata stays as it is.
+pub(crate) fn read(object: &mut Value, schema: &Value, unknown: &mut Vec<String>) {
+    let metadata = object.get("metadata").cloned();
+    prune(object, schema, true, "", unknown);
+    strip_nulls(object, Some(schema));
+    default(object, schema);
+    match metadata {
+        Some(metadata) => object["metadata"] = metadata,
+        None => {
+            object.as_object_mut().map(|map| map.remove("metadata"));
+        }
+    }
+}
+
+/// The schema of what is under a key.
+fn below<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
+    let property = schema.get("properties").and_then(|p| p.get(key));
+    property.or_else(|| schema.get("additionalProperties").filter(|rest| rest.is_object()))
+}
+
+/// Whether a value is `null` in a place that takes none.
+fn is_no_value(value: &Value, schema: &Value) -> bool {
+    value.is_null() && !is_true(schema, "nullable")
+}
+
+fn default_of(schema: &Value) -> Option<&Value> {
+    schema.get("default").filter(|default| !default.is_null())
+}
+
+/// Drops `null` from objects where it is neither a value nor becomes one by default.
+fn strip_nulls(value: &mut Value, schema: Option<&Value>) {
+    match value {
+        Value::Object(map) => map.retain(|key, value| {
+            let schema = schema.and_then(|schema| below(schema, key));
+            let gone = schema.is_some_and(|schema| is_no_value(value, schema) && default_of(schema).is_none());
+            if !gone {
+                strip_nulls(value, schema);
+            }
+            !gone
+        }),
+        Value::Array(list) => {
+            let items = schema.and_then(|schema| schema.get("items"));
+            list.iter_mut().for_each(|value| strip_nulls(value, items));
+        }
+        _ => {}
+    }
+}
+
 /// Fills defaults from the schema.
 pub(crate) fn default(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(map) => {
             for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                let nullable = is_true(property, "nullable");
-                if let Some(default) = property.get("default")
-                    && map.get(name).is_none_or(|v| v.is_null() && !nullable)
+                if let Some(default) = default_of(property)
+                    && map.get(name).is_none_or(|v| is_no_value(v, property))
                 {
                     map.insert(name.clone(), default.clone());
                 }
-                if let Some(child) = map.get_mut(name) {
-                    self::default(child, property);
-                }
             }
-            if let Some(rest) = schema.get("additionalProperties").filter(|r| r.is_object()) {
-                map.values_mut().for_each(|v| default(v, rest));
+            for (name, value) in map.iter_mut() {
+                let Some(schema) = below(schema, name) else { continue };
+                if is_no_value(value, schema) {
+                    *value = default_of(schema).cloned().unwrap_or(Value::Null);
+                }
+                self::default(value, schema);
             }
         }
         Value::Array(list) => {
-            if let Some(items) = schema.get("items") {
-                list.iter_mut().for_each(|v| default(v, items));
+            let Some(items) = schema.get("items") else { return };
+            for value in list {
+                if is_no_value(value, items) {
+                    *value = default_of(items).cloned().unwrap_or(Value::Null);
+                }
+                default(value, items);
             }
         }
         _ => {}
@@ -161,41 +220,68 @@ pub(crate) fn default(value: &mut Value, schema: &Value) {
 
 /// Drops fields that the schema does not know, and reports them. `root` keeps `apiVersion`, `kind` and `metadata`.
 pub(crate) fn prune(value: &mut Value, schema: &Value, root: bool, path: &str, unknown: &mut Vec<String>) {
-    if is_true(schema, "x-kubernetes-preserve-unknown-fields") && schema.get("properties").is_none() {
-        return;
-    }
-    let root = root || is_true(schema, "x-kubernetes-embedded-resource");
+    let keeps = is_true(schema, "x-kubernetes-preserve-unknown-fields");
+    let embedded = root || is_true(schema, "x-kubernetes-embedded-resource");
     match value {
         Value::Object(map) => {
-            let properties = schema.get("properties").and_then(Value::as_object);
-            let rest = schema.get("additionalProperties");
-            let keep_unknown = is_true(schema, "x-kubernetes-preserve-unknown-fields")
-                || matches!(rest, Some(Value::Bool(true)))
-                || is_true(schema, "x-kubernetes-int-or-string");
-            map.retain(|name, v| {
-                if root && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
+            let any = matches!(schema.get("additionalProperties"), Some(Value::Bool(true)));
+            map.retain(|name, value| {
+                let is_identity = matches!(name.as_str(), "apiVersion" | "kind" | "metadata");
+                if embedded && is_identity {
                     return true;
                 }
                 let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                if let Some(property) = properties.and_then(|p| p.get(name)) {
-                    prune(v, property, false, &at, unknown);
-                    true
-                } else if let Some(rest) = rest.filter(|r| r.is_object()) {
-                    prune(v, rest, false, &at, unknown);
-                    true
-                } else if keep_unknown {
-                    true
-                } else {
-                    unknown.push(at);
-                    false
+                if let Some(schema) = below(schema, name) {
+                    prune(value, schema, false, &at, unknown);
+                    return true;
                 }
+                if keeps {
+                    return true;
+                }
+                if any {
+                    // Anything may be there, but nothing is known about what is in it.
+                    prune(value, &Value::Null, false, &at, unknown);
+                    return true;
+                }
+                unknown.push(at);
+                false
             });
         }
         Value::Array(list) => {
-            if let Some(items) = schema.get("items") {
-                for (i, v) in list.iter_mut().enumerate() {
-                    prune(v, items, false, &format!("{path}[{i}]"), unknown);
+            let items = schema.get("items");
+            for (i, value) in list.iter_mut().enumerate() {
+                let at = format!("{path}[{i}]");
+                match items {
+                    // Items of what keeps everything keep everything, too.
+                    Some(items) if keeps => prune_kept(value, items, &at, unknown),
+                    Some(items) => prune(value, items, false, &at, unknown),
+                    None if keeps => {}
+                    None => prune(value, &Value::Null, false, &at, unknown),
                 }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The same within a list that keeps unknown fields.
+fn prune_kept(value: &mut Value, schema: &Value, path: &str, unknown: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map.iter_mut() {
+                let embedded = is_true(schema, "x-kubernetes-embedded-resource");
+                if embedded && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
+                    continue;
+                }
+                if let Some(schema) = below(schema, name) {
+                    prune(value, schema, false, &format!("{path}.{name}"), unknown);
+                }
+            }
+        }
+        Value::Array(list) => {
+            let Some(items) = schema.get("items") else { return };
+            for (i, value) in list.iter_mut().enumerate() {
+                prune_kept(value, items, &format!("{path}[{i}]"), unknown);
             }
         }
         _ => {}

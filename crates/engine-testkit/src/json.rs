@@ -135,6 +135,16 @@ pub(crate) fn whole_numbers(value: &mut Value) {
     }
 }
 
+/// Whether a number is written as one with a fraction, and has none.
+pub(crate) fn has_whole_floats(value: &Value) -> bool {
+    match value {
+        Value::Number(n) => n.is_f64() && n.as_f64().is_some_and(|n| n.fract() == 0.0),
+        Value::Array(list) => list.iter().any(has_whole_floats),
+        Value::Object(map) => map.values().any(has_whole_floats),
+        _ => false,
+    }
+}
+
 /// Whether the value nests deeper than `limit`.
 pub(crate) fn deeper_than(value: &Value, limit: usize) -> bool {
     match value {
@@ -162,7 +172,6 @@ mod tests {
             assert_eq!(copy, value);
             assert_eq!(depth(&copy), 2 * MAX_DEPTH);
             assert!(deeper_than(&copy, MAX_DEPTH) && !deeper_than(&copy, 2 * MAX_DEPTH));
-            strip_nulls(&mut copy);
             json_patch::merge(&mut copy, &value);
             assert_eq!(serde_json::to_vec(&copy).unwrap().len(), copy.to_string().len());
         };

@@ -139,6 +139,12 @@ fn words(message: &Value) -> Vec<String> {
     if let Some(start) = message.find("\n@@ ") {
         message.truncate(start);
     }
+    // Which of several unknown fields an apply names is up to the order of a Go map.
+    if let Some(end) = message.find(": field not declared in schema")
+        && let Some(start) = message[..end].rfind(": .")
+    {
+        message.replace_range(start + 2..end, "FIELD");
+    }
     let mut from = 0;
     while let Some(at) = message[from..].find("Invalid value: {") {
         let start = from + at + "Invalid value: ".len();

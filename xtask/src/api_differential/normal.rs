@@ -5,6 +5,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+/// With which programs have names generated.
+pub(crate) const GENERATED: &str = "gen-";
+
 #[derive(Default)]
 pub(crate) struct Tokens {
     known: HashMap<(&'static str, String), String>,
@@ -22,6 +25,7 @@ impl Tokens {
     pub(crate) fn value(&mut self, mut value: Value) -> Value {
         self.collect_names(&value);
         self.walk(&mut value, "", true);
+        sort_generated(&mut value);
         value
     }
 
@@ -30,7 +34,10 @@ impl Tokens {
             Value::Object(map) => {
                 let name = value["metadata"]["name"].as_str();
                 let prefix = value["metadata"]["generateName"].as_str();
-                if let (Some(name), Some(prefix)) = (name, prefix)
+                // An error names what would have been created.
+                let refused = value["details"]["name"].as_str().filter(|name| name.starts_with(GENERATED));
+                let prefix = prefix.or(refused.map(|_| GENERATED));
+                if let (Some(name), Some(prefix)) = (name.or(refused), prefix)
                     && name.strip_prefix(prefix).is_some_and(|rest| rest.len() == 5)
                     && !self.names.iter().any(|(known, _)| known == name)
                 {
@@ -125,6 +132,18 @@ impl Tokens {
                 None
             }
         })
+    }
+}
+
+/// Lists are in the order of names, which for generated ones is that of chance.
+fn sort_generated(list: &mut Value) {
+    let generated = |item: &Value| item["metadata"]["name"].as_str().is_some_and(|n| n.starts_with("<generated"));
+    let Some(items) = list.get_mut("items").and_then(Value::as_array_mut) else { return };
+    let places: Vec<usize> = (0..items.len()).filter(|i| generated(&items[*i])).collect();
+    let mut moved: Vec<Value> = places.iter().map(|i| items[*i].take()).collect();
+    moved.sort_by_key(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+    for (place, item) in places.into_iter().zip(moved) {
+        items[place] = item;
     }
 }
 

@@ -61,6 +61,12 @@ impl ManagedFields {
         Ok(applied)
     }
 
+    /// Whether anybody owns the replicas.
+    #[must_use]
+    pub fn tracks_scale(&self, path: ReplicasPath<'_>) -> bool {
+        !self.to_scale(path).entries.is_empty()
+    }
+
     fn to_scale(&self, path: ReplicasPath<'_>) -> Self {
         let owners = self.entries.iter().filter(|e| path(&e.api_version).is_some_and(|p| e.fields.contains(&p.0)));
         let entries = owners.map(|e| ManagedEntry {

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::{pod, rules::service::is_exposed};
 use crate::{
-    crd,
     json::{self, default as fill, get, list_at, str_at},
     resources::Resource,
 };
@@ -15,14 +14,8 @@ fn empty() -> Value {
 
 /// Fills an object as soon as it is decoded.
 pub(crate) fn default(resource: &Resource, object: &mut Value) {
-    if let Some(version) = resource.crd.get(&resource.storage_version) {
-        if let Some(schema) = &version.openapi {
-            let metadata = object.get("metadata").cloned();
-            crd::default(object, schema);
-            if let Some(metadata) = metadata {
-                object["metadata"] = metadata;
-            }
-        }
+    // Custom resources have theirs from reading them.
+    if resource.is_custom() {
         return;
     }
     super::encode_sent(resource, object);

@@ -15,6 +15,7 @@ mod validate;
 mod warn;
 mod warn_network;
 
+use gitops_engine_schema::Schema;
 use serde_json::Value;
 
 pub(crate) use default::{default, default_stored};
@@ -152,7 +153,10 @@ pub(crate) fn decode(
                 go::drop_unknown(metadata, of, "metadata", &mut unknown);
             }
             if let Some(schema) = &version.openapi {
-                crd::prune(body, schema, true, "", &mut unknown);
+                // Of what is of another kind nothing is known.
+                if json::str_at(body, &["kind"]) == target.resource.kind {
+                    crd::read(body, schema, &mut unknown);
+                }
             }
         }
         None => {
@@ -169,6 +173,11 @@ pub(crate) fn decode(
             }
         }
     }
+    strictly(unknown, options).map_err(|problem| refused(target, source, &problem))
+}
+
+/// What to say about fields that are not known; or why they are too much.
+fn strictly(mut unknown: Vec<String>, options: &Options) -> Result<Vec<String>, String> {
     if options.validation == FieldValidation::Ignore {
         return Ok(Vec::new());
     }
@@ -176,18 +185,59 @@ pub(crate) fn decode(
     let unknown = unknown.iter().map(|f| format!("unknown field {f:?}"));
     let messages: Vec<String> = options.noticed.iter().cloned().chain(unknown).collect();
     if options.validation == FieldValidation::Strict && !messages.is_empty() {
-        let problem = format!("strict decoding error: {}", messages.join(", "));
-        return Err(refused(target, source, &problem));
+        return Err(format!("strict decoding error: {}", messages.join(", ")));
     }
     Ok(messages)
 }
 
+fn scale_type() -> Option<&'static go::Struct> {
+    go::Struct::of_kind("autoscaling/v1", "Scale")
+}
+
+/// Decodes a scale.
+pub(crate) fn decode_scale(scale: &mut Value, source: Source<'_>, options: &Options) -> Result<Vec<String>, ApiError> {
+    let mut unknown = Vec::new();
+    let refuse = |problem: String| refused_as("Scale", "v1", source, &problem);
+    if let Some(of) = scale_type() {
+        let problem = match source {
+            Source::Strategic(_) => go::convert(scale, of).err(),
+            _ => go::mismatch(scale, of),
+        };
+        if let Some(problem) = problem {
+            return Err(refuse(problem));
+        }
+        go::drop_unknown(scale, of, "", &mut unknown);
+    }
+    let messages = strictly(unknown, options).map_err(refuse)?;
+    encode_scale(scale);
+    Ok(messages)
+}
+
+/// Writes a scale as its type is written.
+pub(crate) fn encode_scale(scale: &mut Value) {
+    if let Some(of) = scale_type() {
+        go::encode(scale, of);
+    }
+}
+
+/// A scale as text.
+pub(crate) fn scale_text(scale: &Value) -> String {
+    scale_type().map_or_else(|| scale.to_string(), |of| go::text(scale, of))
+}
+
+/// By which a scale is merged.
+pub(crate) fn scale_schema() -> Schema {
+    Schema::builtin("autoscaling", "v1", "Scale").unwrap_or_else(Schema::deduced)
+}
+
 /// An object that does not decode.
 fn refused(target: &Target<'_>, source: Source<'_>, problem: &str) -> ApiError {
-    let kind = &target.resource.kind;
+    refused_as(&target.resource.kind, target.version, source, problem)
+}
+
+fn refused_as(kind: &str, version: &str, source: Source<'_>, problem: &str) -> ApiError {
     let shown = match source {
         Source::Body => {
-            let version = target.version;
             return ApiError::bad_request(format!(
                 "{kind} in version {version:?} cannot be handled as a {kind}: {problem}"
             ));

@@ -4,14 +4,18 @@ use serde_json::Value;
 
 use super::{Empties, immutable, meta, names, rules};
 use crate::{
-    crd,
-    status::{ApiError, Cause},
-    write::Target,
+    crd::{self, CrdVersion},
+    json::str_at,
+    status::{About, ApiError, Cause},
+    write::{Target, scale},
 };
 
 /// A new object: the kind's own rules, then what holds for all kinds.
 pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Empties) -> Result<(), ApiError> {
     let mut causes = Vec::new();
+    if let Some(kind) = other_kind(target, object, &mut causes) {
+        return Err(ApiError::invalid(About { resource: kind, ..target.about_kind() }, &causes));
+    }
     let rule = names::rule_for(&target.resource.gr.group, &target.resource.gr.resource);
     if target.resource.is("", "events") || target.resource.is("policy", "poddisruptionbudgets") {
         // Their own rules ask nothing of metadata, and so only what holds for all kinds is asked, in the end.
@@ -32,6 +36,17 @@ pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Emptie
     finish(target, causes, sent)
 }
 
+/// The kind of an object that is not of the target's. That of a custom resource is not known before it is judged, and then
+/// nothing else is.
+fn other_kind<'a>(target: &Target<'_>, object: &'a Value, causes: &mut Vec<Cause>) -> Option<&'a str> {
+    let kind = str_at(object, &["kind"]);
+    if !target.resource.is_custom() || kind == target.resource.kind {
+        return None;
+    }
+    causes.push(Cause::invalid("kind", &kind.into(), format!("must be {}", target.resource.kind)));
+    Some(kind)
+}
+
 /// A change of an object: what holds for all kinds, then the kind's own rules.
 pub(crate) fn validate_update(
     target: &Target<'_>,
@@ -42,6 +57,9 @@ pub(crate) fn validate_update(
     let mut causes = Vec::new();
     meta::validate(after, names::Rule::PathSegment, &mut causes);
     meta::validate_update(before, after, &mut causes);
+    if let Some(kind) = other_kind(target, after, &mut causes) {
+        return Err(ApiError::invalid(About { resource: kind, ..target.about_kind() }, &causes));
+    }
     if rules::change(target, before, after, &mut causes) {
         return finish(target, causes, sent);
     }
@@ -49,6 +67,8 @@ pub(crate) fn validate_update(
     meta::validate_update(before, after, &mut causes);
     if target.subresource.is_empty() || target.subresource == "scale" {
         common(target, after, Some(before), &mut causes);
+    } else if let Some(version) = target.resource.crd.get(target.version) {
+        custom_status(version, before, after, &mut causes);
     }
     own_rules(target, after, Some(before), &mut causes);
     if target.subresource.is_empty() && target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
@@ -60,6 +80,19 @@ pub(crate) fn validate_update(
         rules::pod_status_updated(before, after, &mut causes);
     }
     finish(target, causes, sent)
+}
+
+/// The status of a custom resource, which is judged alone.
+fn custom_status(version: &CrdVersion, before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    if let (Some(schema), Some(status)) = (&version.openapi, after.get("status")) {
+        crd::validate_status(status, schema, before.get("status"), causes);
+    }
+    if let Some(scale) = &version.scale {
+        scale::validate_status(after, scale, causes);
+    }
+    if let Some(schema) = &version.openapi {
+        crd::validate_lists(after, schema, Some(before), causes);
+    }
 }
 
 fn own_rules(target: &Target<'_>, after: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
@@ -74,11 +107,16 @@ fn finish(target: &Target<'_>, mut causes: Vec<Cause>, sent: &Empties) -> Result
 }
 
 fn common(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
-    if let Some(version) =
-        target.resource.crd.get(&target.resource.storage_version).or_else(|| target.resource.crd.get(target.version))
-    {
+    if let Some(version) = target.resource.crd.get(target.version) {
         if let Some(schema) = &version.openapi {
             crd::validate(object, schema, before, causes);
+        }
+        if let Some(scale) = &version.scale {
+            scale::validate_spec(object, scale, causes);
+            scale::validate_status(object, scale, causes);
+        }
+        if let Some(schema) = &version.openapi {
+            crd::validate_lists(object, schema, before, causes);
         }
         return;
     }

@@ -262,7 +262,8 @@ pub(crate) fn replace(
         v
     };
     let mut current = stored.clone();
-    let status_differs = resource.status && value.get("status") != stored.value.get("status");
+    let has_status = resource.has_status(&resource.storage_version);
+    let status_differs = has_status && value.get("status") != stored.value.get("status");
     if !status_differs || rest(&value) != rest(&stored.value) {
         put(state, &key, stored, value.clone(), "", manager, now);
         match state.store.at(&key) {
@@ -270,7 +271,7 @@ pub(crate) fn replace(
             None => return,
         }
     }
-    if !resource.status {
+    if !has_status {
         return;
     }
     let mut next = current.value.clone();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{formats, is_true};
 use crate::{
-    json::{list_at, str_at},
+    json::{get, list_at, str_at},
     status::Cause,
 };
 
@@ -38,8 +38,31 @@ fn overall(detail: String) -> Cause {
 pub(crate) fn validate(object: &Value, schema: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
     let at = At { path: "", old: before };
     check(object, schema, at, causes);
+}
+
+/// Checks a status against its part of the schema: the path of a complaint begins there, and its field does not.
+pub(crate) fn validate_status(status: &Value, schema: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
+    let Some(schema) = get(schema, &["properties", "status"]) else { return };
+    let mut found = Vec::new();
+    check(status, schema, At { path: "", old: before }, &mut found);
+    causes.extend(found.into_iter().map(|cause| Cause {
+        message: cause.message.replace("<nil> in body", " in body"),
+        field: if cause.field == "<nil>" { "status".to_owned() } else { format!("status.{}", cause.field) },
+        ..cause
+    }));
+}
+
+/// Checks the objects within an object, and what its lists have twice: that only when the stored one has nothing twice.
+pub(crate) fn validate_lists(object: &Value, schema: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
+    let at = At { path: "", old: None };
     embedded(object, schema, at, causes);
-    lists(object, schema, at, causes);
+    let mut had = Vec::new();
+    if let Some(before) = before {
+        lists(before, schema, at, &mut had);
+    }
+    if had.is_empty() {
+        lists(object, schema, at, causes);
+    }
 }
 
 fn check(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) {
@@ -81,6 +104,17 @@ fn type_name(value: &Value) -> &'static str {
 
 fn types(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) {
     let have = type_name(value);
+    let format = str_at(schema, &["format"]);
+    let number = matches!(str_at(schema, &["type"]), "integer" | "number");
+    if number && !format.is_empty() && !matches!(have, "integer" | "string" | "array") {
+        if have == "number" && (str_at(schema, &["type"]) == "number" || format == "float64") {
+            return;
+        }
+        let data = if have == "number" { "float64" } else { "" };
+        let detail = format!("{} in body must be of type {format}: {data:?}", at.name());
+        causes.push(Cause::type_invalid(at.name(), &data.into(), &detail));
+        return;
+    }
     let wanted = if is_true(schema, "x-kubernetes-int-or-string") {
         if matches!(have, "integer" | "string") {
             return;
@@ -304,9 +338,6 @@ fn embedded(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) 
 
 /// Sets and lists with keys have nothing twice.
 fn lists(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) {
-    if at.old == Some(value) {
-        return;
-    }
     if let Value::Array(list) = value {
         let keys = list_at(schema, &["x-kubernetes-list-map-keys"]);
         let identity = |item: &Value| -> Value {
@@ -320,7 +351,8 @@ fn lists(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) {
         if matches!(str_at(schema, &["x-kubernetes-list-type"]), "set" | "map") {
             let seen: Vec<Value> = list.iter().map(identity).collect();
             for (i, item) in seen.iter().enumerate() {
-                if seen[..i].contains(item) {
+                // The second one is told, whatever follows.
+                if seen[..i].iter().filter(|other| *other == item).count() == 1 {
                     causes.push(Cause::duplicate(format!("{}[{i}]", at.path), item));
                 }
             }

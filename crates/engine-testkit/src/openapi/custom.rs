@@ -56,12 +56,14 @@ pub(super) fn document(resources: &[(&Resource, &str)]) -> Value {
         let status = resource.crd.get(*version).is_some_and(|v| v.status);
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             let Some(own) = names.path(path) else { continue };
-            if (own.ends_with("}/status") && !status) || (own.ends_with("}/scale") && resource.scale.is_none()) {
+            if (own.ends_with("}/status") && !status)
+                || (own.ends_with("}/scale") && resource.scale_at(version).is_none())
+            {
                 continue;
             }
             paths.insert(own, names.renamed(item));
         }
-        if !resource.namespaced && resource.scale.is_some() {
+        if !resource.namespaced && resource.scale_at(version).is_some() {
             let own = format!("{}/{{name}}/scale", names.base);
             let pattern = Names::new(resource, version, &NAMESPACED);
             let document = shipped::document(NAMESPACED.document).unwrap_or_default();

@@ -35,7 +35,7 @@ pub(crate) fn answer(state: &State, parts: &[&str], accept: &str) -> Result<Repl
 fn custom(state: &State) -> BTreeMap<String, Vec<(&Resource, &str)>> {
     let mut out: BTreeMap<String, Vec<(&Resource, &str)>> = BTreeMap::new();
     for r in state.registry.iter() {
-        for version in r.crd.keys() {
+        for version in r.versions.iter().filter(|_| r.is_custom()) {
             out.entry(format!("apis/{}/{version}", r.gr.group)).or_default().push((&**r, version.as_str()));
         }
     }

@@ -73,11 +73,13 @@ pub(crate) struct Resource {
     pub(crate) stored: bool,
     pub(crate) verbs: Vec<String>,
     pub(crate) storage_version_hash: Option<String>,
+    /// Of built-in kinds: [`Resource::has_status`] knows of all.
     pub(crate) status: bool,
+    /// Of built-in kinds: [`Resource::scale_at`] knows of all.
     pub(crate) scale: Option<ScalePaths>,
     /// Of built-in kinds, as discovery lists them.
     pub(crate) subresources: Vec<Subresource>,
-    /// Per version; empty for built-in kinds.
+    /// Per version, served or not; empty for built-in kinds.
     pub(crate) crd: BTreeMap<String, CrdVersion>,
 }
 
@@ -109,7 +111,20 @@ impl Resource {
         };
         let status = served.status.then(|| sub("status", &self.kind, None));
         let scale = || sub("scale", "Scale", Some(("autoscaling".to_owned(), "v1".to_owned())));
-        status.into_iter().chain(self.scale.is_some().then(scale)).collect()
+        status.into_iter().chain(served.scale.is_some().then(scale)).collect()
+    }
+
+    /// Whether the status is written by itself in this version.
+    pub(crate) fn has_status(&self, version: &str) -> bool {
+        self.crd.get(version).map_or(self.status, |custom| custom.status)
+    }
+
+    /// Where the scale is kept in this version.
+    pub(crate) fn scale_at(&self, version: &str) -> Option<&ScalePaths> {
+        match self.crd.get(version) {
+            Some(custom) => custom.scale.as_ref(),
+            None => self.scale.as_ref(),
+        }
     }
 
     /// The schema that server-side apply merges by.
@@ -193,6 +208,40 @@ impl Versions for Resource {
             Some(served) => served.status.then(|| managed::custom_reset_fields(subresource)).flatten(),
             None => managed::reset_fields(&self.gr.group, &self.gr.resource, subresource, self.status),
         }
+    }
+}
+
+/// A resource as one of its versions writes it.
+pub(crate) struct ServedAt<'a> {
+    resource: &'a Resource,
+    version: &'a str,
+}
+
+impl Resource {
+    pub(crate) fn served_at<'a>(&'a self, version: &'a str) -> ServedAt<'a> {
+        ServedAt { resource: self, version }
+    }
+}
+
+impl Versions for ServedAt<'_> {
+    fn schema(&self, api_version: &str) -> Option<Schema> {
+        Versions::schema(self.resource, api_version)
+    }
+
+    fn convert<'v>(&self, object: &'v Value, api_version: &str) -> Option<Cow<'v, Value>> {
+        self.resource.convert(object, api_version)
+    }
+
+    fn empty(&self, api_version: &str) -> Option<Value> {
+        self.resource.empty(api_version)
+    }
+
+    fn reset_fields(&self, api_version: &str, subresource: &str) -> Option<ResetFields> {
+        // Of a custom resource each version knows only its own.
+        if self.resource.is_custom() && self.resource.api_version(self.version) != api_version {
+            return None;
+        }
+        self.resource.reset_fields(api_version, subresource)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage};
 use crate::{
-    admission, json,
+    admission, crd, json,
     state::State,
     status::{About, ApiError},
 };
@@ -44,8 +44,9 @@ pub(crate) fn create(
     in_live_namespace(state, &target)?;
 
     let sent = admission::Empties::of(&body);
+    let typed = matches!(how, How::Applied(_)) || super::is_typed(&target, &body);
     to_storage(&target, &mut body);
-    if target.resource.status {
+    if target.resource.has_status(target.version) {
         json::remove(&mut body, &["status"]);
     }
     let resource = target.resource;
@@ -69,7 +70,14 @@ pub(crate) fn create(
         let mut nothing = resource.schema(target.version).empty_object();
         admission::encode(resource, &mut nothing);
         let time = options.now.rfc3339();
-        managed.update(&**resource, &nothing, &body, &options.writer(&api_version, "", &time));
+        if typed {
+            managed.update(
+                &resource.served_at(target.version),
+                &nothing,
+                &body,
+                &options.writer(&api_version, "", &time),
+            );
+        }
         managed
     };
     let seen_target = Target { name: if generated { "" } else { target.name }, ..target };
@@ -127,6 +135,7 @@ pub(crate) fn create(
     }
     // A trial is read back, too.
     let written = admission::default_stored(resource, &mut body);
+    crd::read_stored(resource, &mut body);
     let outcome = if options.dry_run {
         Outcome::Value(body)
     } else {

@@ -11,7 +11,10 @@ pub(crate) mod update;
 
 use std::sync::Arc;
 
-use gitops_engine_schema::Writer;
+use gitops_engine_schema::{
+    Writer,
+    merge::{Duplicates, validate},
+};
 use serde_json::Value;
 
 use crate::{
@@ -142,29 +145,29 @@ impl Answer {
 }
 
 /// Checks that the body is what the path says, and fills the namespace.
-pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<(), ApiError> {
+pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
     if !body.is_object() {
         return Err(ApiError::bad_request(
             "the object provided is unrecognized (must be of type object): couldn't get version/kind; json parse error",
         ));
     }
-    check_kind(target, body, options)?;
+    check_kind(target, body)?;
     check_namespace(target, body)
 }
 
 /// Reads the body of a create or update: what it says it is, then its fields, then its namespace.
 pub(crate) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<Vec<String>, ApiError> {
     if !body.is_object() {
-        return check_identity(target, body, options).map(|()| Vec::new());
+        return check_identity(target, body).map(|()| Vec::new());
     }
-    check_kind(target, body, options)?;
+    check_kind(target, body)?;
     let warnings = admission::decode(target, body, admission::Source::Body, options)?;
     check_namespace(target, body)?;
     Ok(warnings)
 }
 
 /// What the body says it is.
-fn check_kind(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<(), ApiError> {
+fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
     let resource = target.resource;
     let wanted = resource.api_version(target.version);
     if !resource.is_custom() {
@@ -180,13 +183,6 @@ fn check_kind(target: &Target<'_>, body: &mut Value, options: &Options) -> Resul
     if resource.is_custom() {
         if kind.is_empty() {
             let (own, text) = (&resource.kind, body.to_string());
-            // Without strictness the server knows the kind before it misses it.
-            if options.validation == FieldValidation::Ignore {
-                return Err(ApiError::bad_request(format!(
-                    "{own} in version {:?} cannot be handled as a {own}: Object 'Kind' is missing in '{text}'",
-                    target.version
-                )));
-            }
             let start = if text.len() > 30 { format!("{} ...", text.get(..30).unwrap_or(&text)) } else { text.clone() };
             return Err(ApiError::bad_request(format!(
                 "the object provided is unrecognized (must be of type {own}): Object 'Kind' is missing in '{text}' ({start})",
@@ -195,14 +191,6 @@ fn check_kind(target: &Target<'_>, body: &mut Value, options: &Options) -> Resul
         if api_version != wanted {
             return Err(ApiError::bad_request(format!(
                 "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
-            )));
-        }
-        if kind != resource.kind {
-            return Err(ApiError::bad_request(format!(
-                "{kind}.{} \"{}\" is invalid: kind: Invalid value: {kind:?}: must be {}",
-                resource.gr.group,
-                json::str_at(body, &["metadata", "name"]),
-                resource.kind
             )));
         }
         return Ok(());
@@ -223,6 +211,13 @@ fn check_kind(target: &Target<'_>, body: &mut Value, options: &Options) -> Resul
          {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
         resource.kind
     )))
+}
+
+/// Whether an object is one that ownership can be told of. A custom resource may be none where nobody asks: in what a write
+/// does not reach.
+pub(crate) fn is_typed(target: &Target<'_>, object: &Value) -> bool {
+    !target.resource.is_custom()
+        || validate(object, &target.resource.schema(target.version), Duplicates::Allowed).is_ok()
 }
 
 /// An object that is not called as its path says.

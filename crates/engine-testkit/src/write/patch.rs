@@ -15,7 +15,7 @@ use super::{
     update,
 };
 use crate::{
-    admission, json,
+    admission, crd, json,
     state::State,
     status::{About, ApiError, Cause},
 };
@@ -83,7 +83,7 @@ pub(crate) fn patch(
         }
     };
     let warnings = admission::decode(&target, &mut after, decoded, options)?;
-    check_identity(&target, &mut after, options)?;
+    check_identity(&target, &mut after)?;
     let name = json::str_at(&after, &["metadata", "name"]);
     if name != target.name {
         return Err(super::wrong_name(&target, name));
@@ -114,7 +114,8 @@ pub(super) fn merge(document: &str, sent: &Sent, options: &Options) -> Result<St
     operations::merge(document, &sent.text).ok_or_else(|| ApiError::bad_request("Invalid JSON Patch"))
 }
 
-fn strategically(live: &mut Value, sent: &Sent, schema: &Type) -> Result<(), ApiError> {
+/// A strategic merge patch of an object.
+pub(super) fn strategically(live: &mut Value, sent: &Sent, schema: &Type) -> Result<(), ApiError> {
     match (live, &sent.value) {
         (_, Value::Null) => Ok(()),
         (Value::Object(live), Value::Object(patch)) => strategic::merge(live, patch.clone(), schema),
@@ -224,7 +225,11 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let time = options.now.rfc3339();
     let writer = options.writer(&api_version, target.subresource, &time);
     let force = if options.force { Force::Yes } else { Force::No };
-    let mut merged = managed.apply(&**resource, &live, &config, &writer, force).map_err(refused)?.object;
+    let mut merged =
+        managed.apply(&resource.served_at(target.version), &live, &config, &writer, force).map_err(refused)?.object;
+    if let Some(schema) = resource.crd.get(target.version).and_then(|v| v.openapi.as_deref()) {
+        crd::default(&mut merged, schema);
+    }
     merged["apiVersion"] = api_version.as_str().into();
     merged["kind"] = resource.kind.as_str().into();
     admission::convert(&target, &mut merged).map_err(|e| {

@@ -178,7 +178,8 @@ fn bad_type(value: &Value) -> ApiError {
     plain(format!("expected a []interface {{}}, but received a {}", go_type(value)))
 }
 
-fn go_type(value: &Value) -> &'static str {
+/// The type of a value in Go.
+pub(super) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "%!s(<nil>)",
         Value::Bool(_) => "bool",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Options, Outcome, Target, create::How, has_generation, read_body, to_storage};
 use crate::{
-    admission, json,
+    admission, crd, json,
     resources::Resource,
     state::State,
     status::{ApiError, Cause},
@@ -50,7 +50,7 @@ pub(crate) fn update(
 }
 
 /// The body of a PUT that names a uid must name the current one, of which there is none for what is not there.
-fn check_uid(target: &Target<'_>, uid: &str, body: &Value, options: &Options) -> Result<(), ApiError> {
+pub(super) fn check_uid(target: &Target<'_>, uid: &str, body: &Value, options: &Options) -> Result<(), ApiError> {
     let asked = json::str_at(body, &["metadata", "uid"]);
     if !asked.is_empty() && asked != uid {
         return Err(ApiError::conflict(
@@ -117,17 +117,17 @@ fn counts(target: &Target<'_>, before: &Value, after: &Value) -> bool {
     }
     // A Deployment hands its annotations on.
     let annotations = |object: &Value| json::get(object, &["metadata", "annotations"]).cloned();
-    generation_part(resource, before) != generation_part(resource, after)
+    generation_part(resource, target.version, before) != generation_part(resource, target.version, after)
         || resource.is("apps", "deployments") && annotations(before) != annotations(after)
 }
 
 /// Everything of the object that counts for `metadata.generation`.
-fn generation_part(resource: &Resource, object: &Value) -> Value {
+fn generation_part(resource: &Resource, version: &str, object: &Value) -> Value {
     let mut part = object.as_object().cloned().unwrap_or_default();
     for key in ["apiVersion", "kind", "metadata"] {
         part.remove(key);
     }
-    if resource.status || !resource.is_custom() {
+    if resource.has_status(version) || !resource.is_custom() {
         part.remove("status");
     }
     // Slices are found by their labels, which count as well.
@@ -175,10 +175,16 @@ pub(crate) fn finish(
     let resource = target.resource;
     let old = &before.value;
     let mut warnings = Vec::new();
+    // Whole numbers are read back as integers, and so differ from what was sent.
+    let floats = resource.is_custom()
+        && applied.is_none()
+        && target.subresource.is_empty()
+        && json::has_whole_floats(&generation_part(resource, target.version, &after));
     if resource.is_custom() && json::get(&after, &["metadata", "managedFields"]).is_some_and(|m| m == &json!([])) {
         // Read without a type of its own, an empty list is none.
         json::remove(&mut after, &["metadata", "managedFields"]);
     }
+    let typed = applied.is_some() || super::is_typed(&target, &after);
     // A client may rewrite or reset the entries; leaving them out keeps them.
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     let sent = admission::Empties::of(&after);
@@ -215,7 +221,7 @@ pub(crate) fn finish(
         }
         _ => {
             keep_server_fields(old, &mut after);
-            if resource.status {
+            if resource.has_status(target.version) {
                 json::copy(old, &mut after, &["status"]);
             }
             if resource.is("", "namespaces") {
@@ -229,8 +235,12 @@ pub(crate) fn finish(
             let api_version = resource.api_version(target.version);
             let time = options.now.rfc3339();
             let writer = options.writer(&api_version, target.subresource, &time);
-            sent_managed.update(&**resource, old, &after, &writer);
-            sent_managed
+            if typed {
+                sent_managed.update(&resource.served_at(target.version), old, &after, &writer);
+                sent_managed
+            } else {
+                ManagedFields::default()
+            }
         }
     };
     admission::admit(state, &target, &mut after, Some(old), options)?;
@@ -242,7 +252,7 @@ pub(crate) fn finish(
             admission::decode(&target, &mut seen, admission::Source::Body, &options.ignoring())?;
             to_storage(&target, &mut seen);
             keep_server_fields(old, &mut seen);
-            if resource.status && target.subresource.is_empty() {
+            if resource.has_status(target.version) && target.subresource.is_empty() {
                 json::copy(old, &mut seen, &["status"]);
             }
             admission::default(resource, &mut seen);
@@ -259,7 +269,7 @@ pub(crate) fn finish(
     }
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after, &sent)?;
-    if sent_empty || counts(&target, old, &after) {
+    if floats || sent_empty || counts(&target, old, &after) {
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
         json::set(&mut after, &["metadata", "generation"], generation + 1);
     }
@@ -276,6 +286,7 @@ pub(crate) fn finish(
         state.put_back(drawn);
         return Err(e);
     }
+    crd::read_stored(resource, &mut after);
     // A new claim is stored without the phase that it is shown with, and so the first change of it is always one.
     let completed = before.first && resource.is("", "persistentvolumeclaims");
     let same = || {
