@@ -71,6 +71,9 @@ pub(crate) fn validate_update(
         custom_status(version, before, after, &mut causes);
     }
     own_rules(target, after, Some(before), &mut causes);
+    if target.subresource == "status" && rules::status_asks_for_qualified_finalizers(target) {
+        meta::qualified_finalizers(after, &mut causes);
+    }
     if target.subresource.is_empty() && target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
         crd::validate_definition(after, &mut causes);
         crd::validate_definition_update(before, after, &mut causes);

@@ -300,7 +300,8 @@ pub(crate) fn finish(
         return Ok(Answer { warnings, ..Answer::of(Outcome::Stored(before.clone())) });
     }
     let finished = is_finished(resource, &after);
-    let written = admission::default_stored(resource, &mut after);
+    // What goes with this write is not read back any more.
+    let written = if finished { None } else { admission::default_stored(resource, &mut after) };
     if options.dry_run {
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }

@@ -25,7 +25,7 @@ pub(super) use self::pod::{
     total_of_containers, updated as pod_updated,
 };
 pub(super) use self::{at::At, change::change, event::made_newer};
-use crate::status::Cause;
+use crate::{status::Cause, write::Target};
 
 /// A new object, or the next state of one.
 pub(super) struct Change<'a> {
@@ -54,6 +54,14 @@ pub(super) fn validate_change(change: &Change<'_>, causes: &mut Vec<Cause>) {
         ("policy", "poddisruptionbudgets") => budget::disruption_budget(change, causes),
         _ => {}
     }
+}
+
+/// Whether a write of the status of these workloads is asked about the object's finalizers, too.
+pub(super) fn status_asks_for_qualified_finalizers(target: &Target<'_>) -> bool {
+    matches!(
+        (&*target.resource.gr.group, &*target.resource.gr.resource),
+        ("apps", _) | ("batch", "jobs") | ("autoscaling", "horizontalpodautoscalers")
+    )
 }
 
 /// The rules of a kind's own fields, on creation and on every change.
