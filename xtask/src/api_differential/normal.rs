@@ -101,6 +101,12 @@ impl Tokens {
 
     /// A text with tokens for whatever is known or looks like it.
     pub(crate) fn text(&mut self, text: &str) -> String {
+        const UNDECLARED: &str = "field not declared in schema";
+        if text.starts_with("failed to create typed patch object") && text.contains(UNDECLARED) {
+            // The server reads the maps of a configuration in Go's order, which is random, and stops at the first field of a
+            // map that it does not know: what else is wrong there, it tells or not.
+            return format!("failed to create typed patch object: {UNDECLARED}");
+        }
         let mut out = text.to_owned();
         for (name, token) in &self.names {
             if out.contains(name.as_str()) {
@@ -113,8 +119,11 @@ impl Tokens {
                 out = replace_words(&out, |word| (word == version).then(|| token.clone()));
             }
         }
+        let ports = out.contains("odePort");
         replace_words(&out, |word| {
-            if is_uid(word) {
+            if ports && word.len() == 5 && word.parse().is_ok_and(|n: u32| (30_000..32_768).contains(&n)) {
+                Some(self.of("node port", word))
+            } else if is_uid(word) {
                 Some(self.of("uid", word))
             } else if is_time(word) {
                 Some("<time>".to_owned())

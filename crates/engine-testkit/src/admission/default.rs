@@ -28,6 +28,11 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
 ///
 /// Returns the object as it was written, when that is another one.
 pub(crate) fn default_stored(resource: &Resource, object: &mut Value) -> Option<Value> {
+    // What is stored of before there were several addresses is shown as if it had them.
+    let address = str_at(object, &["spec", "clusterIP"]).to_owned();
+    if resource.is("", "services") && !address.is_empty() && list_at(object, &["spec", "clusterIPs"]).is_empty() {
+        json::set(object, &["spec", "clusterIPs"], json!([address]));
+    }
     if !resource.is("batch", "jobs") && !resource.is("autoscaling", "horizontalpodautoscalers") {
         return None;
     }
@@ -126,12 +131,6 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
             fill(object, &["spec", "volumeMode"], "Filesystem");
             if str_at(object, &["status", "phase"]).is_empty() {
                 json::set(object, &["status", "phase"], "Pending");
-            }
-        }
-        ("", "serviceaccounts") => {
-            // Of a reference to a Secret only its name is kept.
-            for secret in object.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten() {
-                *secret = json!({"name": str_at(secret, &["name"])});
             }
         }
         ("", "endpoints") => {

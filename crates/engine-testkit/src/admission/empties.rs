@@ -17,6 +17,11 @@ impl Empties {
         Self(found)
     }
 
+    /// Whether one was sent at this place.
+    pub(super) fn has(&self, at: &str) -> bool {
+        self.0.iter().any(|(place, _)| place == at)
+    }
+
     /// Lets causes show them.
     pub(super) fn show(&self, causes: &mut [Cause]) {
         const NOTHING: &str = "Invalid value: null";
@@ -25,7 +30,9 @@ impl Empties {
         }
         for cause in causes {
             let Some(rest) = cause.message.strip_prefix(NOTHING) else { continue };
-            if let Some((_, empty)) = self.0.iter().find(|(at, _)| *at == cause.field) {
+            // An Ingress without any rule is refused as a whole, and yet its rules are shown.
+            let shown = if rest.ends_with("`rules` must be specified") { "spec.rules" } else { &cause.field };
+            if let Some((_, empty)) = self.0.iter().find(|(at, _)| *at == shown) {
                 cause.message = format!("Invalid value: {empty}{rest}");
             }
         }

@@ -9,6 +9,7 @@ mod time;
 
 use std::{collections::HashMap, sync::LazyLock};
 
+use base64::Engine as _;
 use serde_json::{Map, Value};
 
 pub(super) use self::{convert::convert, text::text};
@@ -213,6 +214,10 @@ fn shape_mismatch(value: &Value, shape: &Shape, owner: &str, path: &str) -> Opti
         (Shape::Struct(name), _) => Struct::named(name).and_then(|of| struct_mismatch(value, of, owner, path)),
         (Shape::Own(name), _) => own_mismatch(value, name, owner, path),
         (Shape::Bytes, Value::String(text)) => bytes_mismatch(text),
+        // Also a list of numbers.
+        (Shape::Bytes, Value::Array(list)) => {
+            list.iter().find_map(|v| shape_mismatch(v, &Shape::Scalar("uint8", "uint8"), owner, path))
+        }
         (Shape::Scalar("string", _), Value::String(_)) | (Shape::Scalar("bool", _), Value::Bool(_)) => None,
         (Shape::Scalar(kind, name), Value::Number(n)) if *kind != "string" && *kind != "bool" => {
             let fits = match *kind {
@@ -260,7 +265,6 @@ fn own_mismatch(value: &Value, name: &str, owner: &str, path: &str) -> Option<St
 }
 
 fn bytes_mismatch(text: &str) -> Option<String> {
-    use base64::Engine as _;
     let error = base64::engine::general_purpose::STANDARD.decode(text).err()?;
     let at = match error {
         base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
@@ -427,7 +431,11 @@ fn encode_value(value: Value, shape: &Shape, empty: Empty) -> Value {
             value
         }
         (Shape::Own(name), value) => encode_own(value, name),
-        (Shape::Bytes, Value::Null) => Value::Null,
+        (Shape::Bytes, Value::Null) => "".into(),
+        (Shape::Bytes, Value::Array(list)) => {
+            let byte = |v: &Value| v.as_u64().and_then(|n| u8::try_from(n).ok()).unwrap_or(0);
+            base64::engine::general_purpose::STANDARD.encode(list.iter().map(byte).collect::<Vec<_>>()).into()
+        }
         (shape, Value::Null) => zero(shape),
         (_, value) => value,
     }

@@ -20,6 +20,12 @@ pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value
 fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("", "services") => service(object, before),
+        ("", "serviceaccounts") => {
+            // Of a reference to a Secret only its name is kept.
+            for secret in object.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten() {
+                *secret = json!({"name": str_at(secret, &["name"])});
+            }
+        }
         ("apiextensions.k8s.io", "customresourcedefinitions") if before.is_some() => {
             // A version in which objects may have been stored is remembered.
             let mut stored = list_at(object, &["status", "storedVersions"]).to_vec();
@@ -147,9 +153,5 @@ fn with(object: &Value, finalizer: &str) -> Value {
 fn service(object: &mut Value, before: Option<&Value>) {
     if before.is_none() {
         fill(object, &["status", "loadBalancer"], Value::Object(Map::new()));
-    }
-    // Some have it by an old mistake, and nobody is shown it.
-    if str_at(object, &["spec", "type"]) == "ExternalName" {
-        json::remove(object, &["spec", "internalTrafficPolicy"]);
     }
 }

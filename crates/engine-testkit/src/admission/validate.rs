@@ -60,7 +60,7 @@ pub(crate) fn validate_update(
     if let Some(kind) = other_kind(target, after, &mut causes) {
         return Err(ApiError::invalid(About { resource: kind, ..target.about_kind() }, &causes));
     }
-    if rules::change(target, before, after, &mut causes) {
+    if rules::change(target, before, after, sent, &mut causes) {
         return finish(target, causes, sent);
     }
     // The kinds look once more.

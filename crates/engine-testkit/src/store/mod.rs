@@ -10,6 +10,7 @@ use page::{Counted, bounds, clone_bounds};
 pub(crate) use page::{Page, PageOf};
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, OnceLock},
@@ -33,6 +34,8 @@ pub(crate) struct Stored {
     pub(crate) first: bool,
     /// The object as it was written, where it is shown with more than that.
     pub(crate) written: Option<Value>,
+    /// What is stored of it but shown to nobody.
+    hidden: Option<Value>,
     json: OnceLock<Text>,
 }
 
@@ -62,9 +65,27 @@ impl Text {
     }
 }
 
+const INTERNAL_POLICY: [&str; 2] = ["spec", "internalTrafficPolicy"];
+
+/// Takes out of an object what is stored of it but shown to nobody: a Service that is a mere name has had a policy for
+/// traffic inside the cluster since an old mistake.
+pub(crate) fn hide(value: &mut Value) -> Option<Value> {
+    let external = value["kind"] == "Service" && json::str_at(value, &["spec", "type"]) == "ExternalName";
+    if external { json::remove(value, &INTERNAL_POLICY) } else { None }
+}
+
 impl Stored {
-    fn new(value: Value, revision: u64, first: bool, written: Option<Value>) -> Arc<Self> {
-        Arc::new(Self { value, revision, first, written, json: OnceLock::new() })
+    fn new(mut value: Value, revision: u64, first: bool, written: Option<Value>) -> Arc<Self> {
+        let hidden = hide(&mut value);
+        Arc::new(Self { value, revision, first, written, hidden, json: OnceLock::new() })
+    }
+
+    /// The object with what is shown to nobody: what a change of it starts from.
+    pub(crate) fn whole(&self) -> Cow<'_, Value> {
+        let Some(hidden) = &self.hidden else { return Cow::Borrowed(&self.value) };
+        let mut value = self.value.clone();
+        json::set(&mut value, &INTERNAL_POLICY, hidden.clone());
+        Cow::Owned(value)
     }
 
     /// Serialised once, however many lists and watches send it.
@@ -84,7 +105,7 @@ impl Stored {
 
     /// The same object as of a later revision.
     pub(crate) fn at_revision(&self, revision: u64) -> Arc<Self> {
-        let mut value = self.value.clone();
+        let mut value = self.whole().into_owned();
         json::set(&mut value, &["metadata", "resourceVersion"], revision.to_string());
         Self::new(value, revision, false, None)
     }

@@ -137,6 +137,7 @@ pub(crate) fn create(
     let written = admission::default_stored(resource, &mut body);
     crd::read_stored(resource, &mut body);
     let outcome = if options.dry_run {
+        crate::store::hide(&mut body);
         Outcome::Value(body)
     } else {
         json::remove(&mut body, &["metadata", "resourceVersion"]);

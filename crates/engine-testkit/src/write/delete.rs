@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Options, Outcome, Target, grace, has_generation};
+use super::{Answer, Options, Outcome, Target, grace};
 use crate::{
     json::{self, i64_at, list_at, str_at},
     resources::Resource,
@@ -157,9 +157,7 @@ pub(crate) fn delete(
         } else {
             json::set(&mut after, &["status", "phase"], "Terminating");
         }
-        if has_generation(resource)
-            && let Some(generation) = i64_at(&after, &["metadata", "generation"])
-        {
+        if let Some(generation) = i64_at(&after, &["metadata", "generation"]).filter(|g| *g > 0) {
             json::set(&mut after, &["metadata", "generation"], generation + 1);
         }
     }

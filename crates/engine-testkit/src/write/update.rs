@@ -173,7 +173,8 @@ pub(crate) fn finish(
     applied: Option<ManagedFields>,
 ) -> Result<Answer, ApiError> {
     let resource = target.resource;
-    let old = &before.value;
+    let whole = before.whole();
+    let old = &*whole;
     let mut warnings = Vec::new();
     // Whole numbers are read back as integers, and so differ from what was sent.
     let floats = resource.is_custom()
@@ -303,11 +304,13 @@ pub(crate) fn finish(
     // What goes with this write is not read back any more.
     let written = if finished { None } else { admission::default_stored(resource, &mut after) };
     if options.dry_run {
+        crate::store::hide(&mut after);
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
     if finished {
         // No write of its own: watches see what was stored before, deleted.
         state.remove(&ObjectKey::new(&resource.gr, target.namespace, target.name));
+        crate::store::hide(&mut after);
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
     let stored = state.store.put_filled(&resource.gr, after, written);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{At, core, endpoints, network, quota, rbac, service, webhooks};
 use crate::{
-    admission::{meta, names},
+    admission::{Empties, meta, names},
     json::get,
     status::Cause,
     write::Target,
@@ -16,6 +16,7 @@ pub(in crate::admission) fn change(
     target: &Target<'_>,
     before: &Value,
     after: &Value,
+    sent: &Empties,
     causes: &mut Vec<Cause>,
 ) -> bool {
     let (group, resource) = (&*target.resource.gr.group, &*target.resource.gr.resource);
@@ -34,14 +35,14 @@ pub(in crate::admission) fn change(
     match (group, resource, target.subresource) {
         ("", "configmaps", "") => {
             kept(causes);
-            core::immutable_data(&root, before, causes);
+            core::immutable_data(&root, before, sent, causes);
             whole(causes);
             core::config_map(&root, causes);
         }
         ("", "secrets", "") => {
             kept(causes);
             core::fixed(&root, before, "type", causes);
-            core::immutable_data(&root, before, causes);
+            core::immutable_data(&root, before, sent, causes);
             whole(causes);
             core::secret(&root, causes);
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{At, diff, network, quota};
 use crate::{
-    admission::names,
+    admission::{Empties, names},
     json::{self, get, str_at},
     status::Cause,
 };
@@ -123,8 +123,13 @@ fn not_a_map(text: &[u8]) -> Option<String> {
     }
 }
 
+/// Secrets have no binary data beside their data.
+fn is_data(root: &At<'_>, field: &str) -> bool {
+    field == "data" || root.field("kind").text() == "ConfigMap"
+}
+
 /// What of an immutable ConfigMap or Secret cannot change any more.
-pub(super) fn immutable_data(root: &At<'_>, before: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn immutable_data(root: &At<'_>, before: &Value, sent: &Empties, causes: &mut Vec<Cause>) {
     const FIXED: &str = "field is immutable when `immutable` is set";
     if before.get("immutable") != Some(&Value::Bool(true)) {
         return;
@@ -133,7 +138,8 @@ pub(super) fn immutable_data(root: &At<'_>, before: &Value, causes: &mut Vec<Cau
         causes.push(Cause::forbidden("immutable", FIXED));
     }
     for field in ["data", "binaryData"] {
-        if get(before, &[field]) != get(root.value, &[field]) {
+        // A map that is sent empty is another one than none.
+        if get(before, &[field]) != get(root.value, &[field]) || sent.has(field) && is_data(root, field) {
             causes.push(Cause::forbidden(field, FIXED));
         }
     }

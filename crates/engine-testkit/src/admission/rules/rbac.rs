@@ -16,7 +16,11 @@ pub(super) fn role(kind: &str, root: &At<'_>, causes: &mut Vec<Cause>) {
             selectors.required("at least one clusterRoleSelector required if aggregationRule is non-nil", causes);
         }
         for selector in selectors.items() {
+            let found = causes.len();
             selector.selector(causes);
+            if causes.len() > found {
+                causes.push(Cause::invalid(selector.path.clone(), &serde_json::Value::Null, "invalid label selector."));
+            }
         }
     }
 }
