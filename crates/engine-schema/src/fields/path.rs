@@ -88,15 +88,24 @@ impl fmt::Display for PathElement {
             Some(("f:", name)) => write!(f, ".{name}"),
             Some(("k:", keys)) => {
                 let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-                let keys: Vec<String> = keys.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                let keys: Vec<String> = keys.iter().map(|(k, v)| format!("{k}={}", shown(v))).collect();
                 write!(f, "[{}]", keys.join(","))
             }
             Some(("v:", value)) => {
                 let value: Value = serde_json::from_str(value).unwrap_or_default();
-                write!(f, "[={value}]")
+                write!(f, "[={}]", shown(&value))
             }
             _ => write!(f, "[{}]", self.0.get(2..).unwrap_or_default()),
         }
+    }
+}
+
+/// A value as paths show it: maps and lists, which are no keys, in a way of their own.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Object(map) => map.iter().map(|(k, v)| format!("{k}={}", shown(v))).collect(),
+        Value::Array(list) => format!("[{}]", list.iter().map(shown).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
     }
 }
 

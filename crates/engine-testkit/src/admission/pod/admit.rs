@@ -68,7 +68,7 @@ fn account(state: &mut State, namespace: &str, pod: &mut Value, options: &Option
     };
     let spec = &mut pod["spec"];
     let wants = |of: &Value| of.get("automountServiceAccountToken").and_then(Value::as_bool);
-    if !state.settings.controllers && wants(spec).or_else(|| wants(&account)).unwrap_or(true) {
+    if wants(spec).or_else(|| wants(&account)).unwrap_or(true) {
         mount_token(state, spec);
     }
     if list_at(spec, &["imagePullSecrets"]).is_empty() && !list_at(&account, &["imagePullSecrets"]).is_empty() {

@@ -39,6 +39,7 @@ pub(super) fn prepare_create(pod: &mut Value) {
             "status": "False",
             "reason": "SchedulingGated",
             "message": "Scheduling is blocked due to non-empty scheduling gates",
+            "lastTransitionTime": pod["metadata"]["creationTimestamp"],
         }]);
     }
     merge_label_keys(pod);

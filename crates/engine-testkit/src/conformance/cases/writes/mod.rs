@@ -175,6 +175,19 @@ pub(super) mod defaults {
         a_secret_of_texts,
         a_config_map_of_bytes,
         a_lease,
+        a_pod,
+        a_pod_with_guaranteed_resources,
+        a_pod_with_burstable_resources,
+        a_pod_with_probes,
+        a_pod_with_volumes,
+        a_pod_with_environment,
+        a_pod_with_init_and_sidecar_containers,
+        a_pod_with_tolerations,
+        a_pod_on_the_host_network,
+        a_pod_with_affinity_and_spread,
+        a_pod_with_the_token_of_its_account,
+        a_pod_of_no_account_is_refused,
+        a_pod_of_a_priority_class,
     );
 }
 
@@ -192,6 +205,8 @@ pub(super) mod immutable {
         an_immutable_config_map,
         an_immutable_secret,
         the_type_of_a_secret,
+        most_of_a_pod,
+        some_of_a_pod_changes,
     );
 }
 
