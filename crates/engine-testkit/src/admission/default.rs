@@ -114,8 +114,14 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
             fill(object, &["spec", "service", "port"], 443);
         }
         ("", "namespaces") => {
-            let name = str_at(object, &["metadata", "name"]).to_owned();
-            json::set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
+            let (name, prefix) = (str_at(object, &["metadata", "name"]), str_at(object, &["metadata", "generateName"]));
+            // Whoever leaves the name to the server does not own the label that it gets.
+            let given = prefix.is_empty() || name.strip_prefix(prefix).is_none_or(|rest| rest.len() != 5);
+            let name = name.to_owned();
+            if given && !name.is_empty() {
+                json::set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
+            }
+            text(object, &["status", "phase"], "Active");
         }
         ("", "secrets") => {
             fill(object, &["type"], "Opaque");

@@ -18,6 +18,10 @@ pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value
 }
 
 fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
+    if resource.is("", "namespaces") {
+        let name = str_at(object, &["metadata", "name"]).to_owned();
+        json::set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
+    }
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("", "services") => service(object, before),
         ("", "serviceaccounts") => {
@@ -51,7 +55,11 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
             aggregation::be_available_if_local(object, &time);
         }
         ("", "namespaces") => {
-            json::set(object, &["spec", "finalizers"], json!(["kubernetes"]));
+            let mut finalizers = list_at(object, &["spec", "finalizers"]).to_vec();
+            if !finalizers.iter().any(|f| f == "kubernetes") {
+                finalizers.push("kubernetes".into());
+            }
+            json::set(object, &["spec", "finalizers"], finalizers);
             json::set(object, &["status"], json!({"phase": "Active"}));
         }
         ("", "persistentvolumeclaims") => {

@@ -125,7 +125,10 @@ fn common(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &
     }
     let (group, resource) = (&*target.resource.gr.group, &*target.resource.gr.resource);
     // Definitions are held by a finalizer of the server's own, which is not qualified.
-    if !matches!(group, "apiextensions.k8s.io" | "admissionregistration.k8s.io" | "coordination.k8s.io" | "policy") {
+    let asked = !target.resource.is("", "events");
+    if asked
+        && !matches!(group, "apiextensions.k8s.io" | "admissionregistration.k8s.io" | "coordination.k8s.io" | "policy")
+    {
         meta::qualified_finalizers(object, causes);
     }
     if target.resource.is("", "pods") {

@@ -61,6 +61,7 @@ pub(crate) fn create(
     // An object whose name is made up is a copy, which shares nothing with itself.
     let shared_labels = !generated && admission::takes_template_labels(resource, &body);
     admission::default(resource, &mut body);
+    let typed = typed && super::is_keyed(&target, &body);
     let api_version = resource.api_version(target.version);
     let posted = how == How::Posted;
     let managed = if let How::Applied(managed) = how {

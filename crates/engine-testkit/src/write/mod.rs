@@ -220,6 +220,13 @@ pub(crate) fn is_typed(target: &Target<'_>, object: &Value) -> bool {
         || validate(object, &target.resource.schema(target.version), Duplicates::Allowed).is_ok()
 }
 
+/// Whether the items of an object's keyed lists have their keys, without which nobody owns anything. Of the built-in kinds
+/// only ServiceAccounts may have others: their references to Secrets may be without a name.
+pub(crate) fn is_keyed(target: &Target<'_>, object: &Value) -> bool {
+    !target.resource.is("", "serviceaccounts")
+        || validate(object, &target.resource.schema(target.version), Duplicates::Allowed).is_ok()
+}
+
 /// An object that is not called as its path says.
 pub(crate) fn wrong_name(target: &Target<'_>, name: &str) -> ApiError {
     let asked = target.name;

@@ -193,6 +193,7 @@ pub(crate) fn finish(
     let sent_empty = counts_empty(resource, &after);
     // Before anything is put back, which nobody has to be told about.
     admission::default(resource, &mut after);
+    let typed = typed && super::is_keyed(&target, &after) && super::is_keyed(&target, old);
     match target.subresource {
         "status" | "approval" => {
             keep_server_fields(old, &mut after);
@@ -225,9 +226,6 @@ pub(crate) fn finish(
             if resource.has_status(target.version) {
                 json::copy(old, &mut after, &["status"]);
             }
-            if resource.is("", "namespaces") {
-                json::copy(old, &mut after, &["spec", "finalizers"]);
-            }
         }
     }
     let managed = match applied {
@@ -244,6 +242,10 @@ pub(crate) fn finish(
             }
         }
     };
+    // What holds a namespace is put back when everybody knows that it was left out.
+    if target.subresource.is_empty() && resource.is("", "namespaces") {
+        json::copy(old, &mut after, &["spec", "finalizers"]);
+    }
     admission::admit(state, &target, &mut after, Some(old), options)?;
     if options.course.is_some() {
         let mut seen = after.clone();
