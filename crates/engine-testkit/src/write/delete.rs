@@ -161,7 +161,8 @@ pub(crate) fn delete(
         } else {
             json::set(&mut after, &["status", "phase"], "Terminating");
         }
-        if let Some(generation) = i64_at(&after, &["metadata", "generation"]).filter(|g| *g > 0) {
+        let counted = !resource.is("", "namespaces");
+        if let Some(generation) = i64_at(&after, &["metadata", "generation"]).filter(|g| counted && *g > 0) {
             json::set(&mut after, &["metadata", "generation"], generation + 1);
         }
     }

@@ -222,6 +222,13 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let whole = before.as_ref().map(|b| b.whole());
     let stored = whole.as_deref().unwrap_or(&nothing);
     let live = resource.convert(stored, &api_version).unwrap_or(Cow::Borrowed(stored));
+    if before.is_some()
+        && !super::is_keyed(&target, &live)
+        && let Err(e) = validate(&live, &schema, Duplicates::Allowed)
+    {
+        let object = format!("({}/{}; {kind})", target.namespace, target.name);
+        return Err(broken(format!("failed to create typed live object {object}: {e}")));
+    }
     let mut managed = ManagedFields::of(&live);
     let time = options.now.rfc3339();
     let writer = options.writer(&api_version, target.subresource, &time);

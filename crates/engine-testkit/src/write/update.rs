@@ -1,6 +1,6 @@
 //! Updating objects: PUT, and the end of every patch.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use gitops_engine_schema::{ManagedFields, PathElement, Versions as _, managed::ResetFields};
 use serde_json::{Map, Value, json};
@@ -194,6 +194,9 @@ pub(crate) fn finish(
     // Before anything is put back, which nobody has to be told about.
     admission::default(resource, &mut after);
     let typed = typed && super::is_keyed(&target, &after) && super::is_keyed(&target, old);
+    // Whoever leaves out that the object is being deleted takes that from those who own it, though it is put back.
+    let ends = ["deletionTimestamp", "deletionGracePeriodSeconds"];
+    let unsaid = ends.map(|field| before.is_terminating() && json::get(&after, &["metadata", field]).is_none());
     match target.subresource {
         "status" | "approval" => {
             keep_server_fields(old, &mut after);
@@ -235,7 +238,11 @@ pub(crate) fn finish(
             let time = options.now.rfc3339();
             let writer = options.writer(&api_version, target.subresource, &time);
             if typed {
-                sent_managed.update(&resource.served_at(target.version), old, &after, &writer);
+                let mut told = Cow::Borrowed(&after);
+                for (field, _) in ends.iter().zip(unsaid).filter(|(_, unsaid)| *unsaid) {
+                    json::remove(told.to_mut(), &["metadata", field]);
+                }
+                sent_managed.update(&resource.served_at(target.version), old, &told, &writer);
                 sent_managed
             } else {
                 ManagedFields::default()

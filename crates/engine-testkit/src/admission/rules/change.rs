@@ -54,7 +54,7 @@ pub(in crate::admission) fn change(
             kept(causes);
             whole(causes);
             core::claim(&root, causes);
-            core::claim_change(&root, before, causes);
+            core::claim_change(&root, before, sent, causes);
         }
         ("", "persistentvolumeclaims", "status") => {
             kept(causes);

@@ -123,11 +123,6 @@ fn not_a_map(text: &[u8]) -> Option<String> {
     }
 }
 
-/// Secrets have no binary data beside their data.
-fn is_data(root: &At<'_>, field: &str) -> bool {
-    field == "data" || root.field("kind").text() == "ConfigMap"
-}
-
 /// What of an immutable ConfigMap or Secret cannot change any more.
 pub(super) fn immutable_data(root: &At<'_>, before: &Value, sent: &Empties, causes: &mut Vec<Cause>) {
     const FIXED: &str = "field is immutable when `immutable` is set";
@@ -138,8 +133,9 @@ pub(super) fn immutable_data(root: &At<'_>, before: &Value, sent: &Empties, caus
         causes.push(Cause::forbidden("immutable", FIXED));
     }
     for field in ["data", "binaryData"] {
-        // A map that is sent empty is another one than none.
-        if get(before, &[field]) != get(root.value, &[field]) || sent.has(field) && is_data(root, field) {
+        // A map that is sent empty is another one than none, but for the data of a ConfigMap, which is always there.
+        let told_apart = (field == "binaryData") == (root.field("kind").text() == "ConfigMap");
+        if get(before, &[field]) != get(root.value, &[field]) || told_apart && sent.has(field) {
             causes.push(Cause::forbidden(field, FIXED));
         }
     }
@@ -284,7 +280,7 @@ fn indented(value: &Value, level: usize) -> String {
 }
 
 /// What of a claim cannot change any more.
-pub(super) fn claim_change(root: &At<'_>, before: &Value, causes: &mut Vec<Cause>) {
+pub(super) fn claim_change(root: &At<'_>, before: &Value, sent: &Empties, causes: &mut Vec<Cause>) {
     const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
     let after = root.value;
     let spec = |v: &Value| Value::Object(json::map_at(v, &["spec"]).cloned().unwrap_or_default());
@@ -307,7 +303,7 @@ pub(super) fn claim_change(root: &At<'_>, before: &Value, causes: &mut Vec<Cause
         json::remove(&mut new, &["storageClassName"]);
     }
     if str_at(after, &["status", "phase"]) == "Bound" {
-        if get(&new, &["resources", "requests"]).is_some() {
+        if get(&new, &["resources", "requests"]).is_some() || sent.has("spec.resources.requests") {
             json::copy(&old, &mut new, &["resources", "requests", "storage"]);
         }
         json::copy(&old, &mut new, &["volumeAttributesClassName"]);
