@@ -168,11 +168,11 @@ impl Struct {
 
 /// The first value that its field cannot hold, in the words of Go's decoder.
 pub(super) fn mismatch(value: &Value, of: &Struct) -> Option<String> {
-    // A text that its type refuses ends the decoding; everything else is noted, and told if nothing ends it.
+    // A value that its own type refuses ends the decoding; everything else is noted, and told if nothing ends it.
     own_refusal(value, &Shape::Struct(of.name), "", "").or_else(|| struct_mismatch(value, of, "", ""))
 }
 
-/// The first text, number or truth value that a type with a decoder of its own refuses.
+/// The first value that a type with a decoder of its own refuses.
 fn own_refusal(value: &Value, shape: &Shape, owner: &str, path: &str) -> Option<String> {
     match (shape, value) {
         (Shape::Pointer(inner), _) => own_refusal(value, inner, owner, path),
@@ -185,9 +185,7 @@ fn own_refusal(value: &Value, shape: &Shape, owner: &str, path: &str) -> Option<
                 own_refusal(v, &field.shape, of.short_name(), &field.place(path))
             })
         }
-        (Shape::Own(name), Value::String(_) | Value::Number(_) | Value::Bool(_)) => {
-            own_mismatch(value, name, owner, path)
-        }
+        (Shape::Own(name), value) if !value.is_null() => own_mismatch(value, name, owner, path),
         _ => None,
     }
 }

@@ -30,6 +30,7 @@ pub(in crate::admission) fn admit(
                 json::copy(before, pod, &["spec", field]);
             }
         }
+        tolerations(&mut pod["spec"]);
     } else {
         let prefix = str_at(pod, &["metadata", "generateName"]).to_owned();
         // The name of a Pod that is to get one is not known yet.
@@ -37,8 +38,49 @@ pub(in crate::admission) fn admit(
         let refuse = |problem: String| ApiError::forbidden(About { name, ..target.about() }, problem);
         account(state, target.namespace, pod, options).map_err(refuse)?;
         priority(state, pod).map_err(refuse)?;
+        tolerations(&mut pod["spec"]);
+        runtime_class(state, &mut pod["spec"]).map_err(refuse)?;
     }
-    tolerations(&mut pod["spec"]);
+    Ok(())
+}
+
+/// What the class of a Pod's runtime needs and wants of it: <https://kubernetes.io/docs/concepts/containers/runtime-class/>
+fn runtime_class(state: &State, spec: &mut Value) -> Result<(), String> {
+    let name = str_at(spec, &["runtimeClassName"]).to_owned();
+    let class = match get(spec, &["runtimeClassName"]) {
+        None => Value::Null,
+        Some(_) => match state.store.get(&GroupResource::new("node.k8s.io", "runtimeclasses"), "", &name) {
+            Some(class) => class.value.clone(),
+            None => return Err(format!("pod rejected: RuntimeClass {name:?} not found")),
+        },
+    };
+    match (get(&class, &["overhead"]), get(spec, &["overhead"])) {
+        (Some(wanted), Some(own)) if get(wanted, &["podFixed"]) != Some(own) => {
+            return Err("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead".to_owned());
+        }
+        (Some(wanted), _) => spec["overhead"] = wanted["podFixed"].clone(),
+        (None, Some(_)) => {
+            let problem = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
+            return Err(problem.to_owned());
+        }
+        (None, None) => {}
+    }
+    for (key, wanted) in map_at(&class, &["scheduling", "nodeSelector"]).into_iter().flatten() {
+        if let Some(own) = get(spec, &["nodeSelector", key]).filter(|own| *own != wanted) {
+            let (wanted, own) = (wanted.as_str().unwrap_or_default(), own.as_str().unwrap_or_default());
+            return Err(format!(
+                "conflict: runtimeClass.scheduling.nodeSelector[{key}] = {wanted}; pod.spec.nodeSelector[{key}] = {own}"
+            ));
+        }
+        json::set(spec, &["nodeSelector", key], wanted.clone());
+    }
+    let mut all = list_at(spec, &["tolerations"]).to_vec();
+    let fresh = list_at(&class, &["scheduling", "tolerations"]).iter().filter(|t| !all.contains(t)).cloned();
+    let fresh: Vec<Value> = fresh.collect();
+    if !fresh.is_empty() {
+        all.extend(fresh);
+        json::set(spec, &["tolerations"], all);
+    }
     Ok(())
 }
 
