@@ -10,6 +10,8 @@ use super::sides::Sides;
 
 /// How many runs one difference may cost.
 const RUNS: usize = 250;
+/// The same where a run waits for definitions.
+const SLOW_RUNS: usize = 12;
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -21,7 +23,9 @@ struct Minimiser<'a> {
 }
 
 pub(crate) async fn minimise(program: Program, found: Found, sides: &Sides) -> Found {
-    let mut minimiser = Minimiser { sides, best: program, found, left: RUNS };
+    let slow = program.operations.iter().any(|operation| operation.method == "WAIT");
+    let left = if slow { SLOW_RUNS } else { RUNS };
+    let mut minimiser = Minimiser { sides, best: program, found, left };
     minimiser.drop_operations().await;
     minimiser.drop_options().await;
     minimiser.shrink_bodies().await;

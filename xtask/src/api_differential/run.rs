@@ -1,5 +1,7 @@
 //! Runs one program on both servers, and compares after each request.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::compare::{self, Difference};
@@ -62,6 +64,10 @@ pub(crate) async fn run(program: &Program, sides: &Sides, namespace: &str) -> Ru
     let operations: Vec<Operation> = program.operations.iter().cloned().chain(reads).collect();
     let mut requests = 0;
     for (at, operation) in operations.iter().enumerate() {
+        if operation.method == "WAIT" {
+            wait(operation, &real, &ours).await;
+            continue;
+        }
         let ((request, a), (_, b)) = tokio::join!(real.ask(operation), ours.ask(operation));
         requests += 1;
         transcript.push(request);
@@ -84,6 +90,29 @@ pub(crate) async fn run(program: &Program, sides: &Sides, namespace: &str) -> Ru
         }
     }
     Run { requests, difference: weaker }
+}
+
+/// How long both servers get to follow a definition.
+const FOLLOWS: Duration = Duration::from_secs(5);
+/// After which a change of a definition is taken to have reached the handler of its objects.
+const SETTLED: Duration = Duration::from_millis(700);
+
+/// Waits until both servers answer with a code, or, without a path, for some time.
+async fn wait(operation: &Operation, real: &Half<'_>, ours: &Half<'_>) {
+    if operation.path.is_empty() {
+        tokio::time::sleep(SETTLED).await;
+        return;
+    }
+    let ask = Operation { method: "GET", content_type: "", ..operation.clone() };
+    let began = Instant::now();
+    while began.elapsed() < FOLLOWS {
+        let (a, b) = (real.memory.resolve(&ask), ours.memory.resolve(&ask));
+        let (a, b) = tokio::join!(real.side.send(&a), ours.side.send(&b));
+        if [a.code, b.code].iter().all(|code| code.to_string() == operation.content_type) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn sorted(list: &Value) -> Value {

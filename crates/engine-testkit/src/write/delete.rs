@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Options, Outcome, Target, grace};
+use super::{Answer, Options, Outcome, Target, grace, update};
 use crate::{
     json::{self, i64_at, list_at, str_at},
     resources::Resource,
@@ -144,6 +144,17 @@ pub(crate) fn delete(
         }
     }
     if finalizers.is_empty() && !in_use {
+        let held = !list_at(&before.value, &["metadata", "finalizers"]).is_empty();
+        if held && delete.resource_version.is_some() && !delete.dry_run {
+            // What the finalizers were taken from is forgotten, and so the version does not match.
+            let version = str_at(&before.value, &["metadata", "resourceVersion"]);
+            let detail = format!(
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+                 failed: ResourceVersion in precondition: , ResourceVersion in object meta: {version}",
+                update::storage_key(&target, options)
+            );
+            return Err(ApiError::conflict(target.about(), detail));
+        }
         // A deletion is a change too, and what is shown of it says so.
         let mut last = before.clone();
         if !delete.dry_run {

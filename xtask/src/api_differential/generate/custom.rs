@@ -25,8 +25,16 @@ pub(crate) fn definitions(seed: u64, count: usize) -> Vec<Definition> {
 }
 
 fn definition(rng: &mut Rng, number: usize) -> Definition {
-    let group = "pool.example.com".to_owned();
-    let (kind, plural) = (format!("Thing{number}"), format!("thing{number}s"));
+    described(rng, "pool.example.com", &format!("Thing{number}"), &format!("thing{number}s"))
+}
+
+/// A definition of the program itself, in a group that is named after it.
+pub(super) fn own(rng: &mut Rng) -> Definition {
+    described(rng, "{{ns}}.example.com", "Thing", "things")
+}
+
+fn described(rng: &mut Rng, group: &str, kind: &str, plural: &str) -> Definition {
+    let (group, kind, plural) = (group.to_owned(), kind.to_owned(), plural.to_owned());
     let namespaced = rng.chance(85);
     let (status, scale) = (rng.chance(60), rng.chance(25));
     let mut spec = object_schema(rng, 3);
@@ -165,6 +173,17 @@ fn number_schema(rng: &mut Rng) -> Value {
 }
 
 impl Definition {
+    /// Takes over changed versions: the first of them says what objects look like from here on.
+    pub(super) fn take(&mut self, versions: Value) {
+        let served = versions.as_array().into_iter().flatten().filter(|v| v["served"] == true);
+        self.versions = served.filter_map(|v| v["name"].as_str().map(str::to_owned)).collect();
+        let schema = &versions[0]["schema"]["openAPIV3Schema"]["properties"];
+        (self.spec, self.status_schema) = (schema["spec"].clone(), schema["status"].clone());
+        self.status = versions[0]["subresources"]["status"].is_object();
+        self.scale = versions[0]["subresources"]["scale"].is_object();
+        self.manifest["spec"]["versions"] = versions;
+    }
+
     pub(crate) fn collection(&self, version: &str) -> String {
         let place = if self.namespaced { "/namespaces/{{ns}}" } else { "" };
         format!("/apis/{}/{version}{place}/{}", self.group, self.plural)

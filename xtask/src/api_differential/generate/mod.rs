@@ -1,5 +1,6 @@
 //! Programs from a seed.
 
+mod changes;
 mod custom;
 mod kinds;
 mod mutate;
@@ -66,6 +67,17 @@ impl Subject {
         if self.namespaced { name.to_owned() } else { format!("{{{{ns}}}}-{name}") }
     }
 
+    /// What is compared in the end: the collection, or, where others have objects, too, those with the program's names.
+    fn final_reads(&self) -> Vec<String> {
+        if self.namespaced {
+            return vec![self.collection.clone()];
+        }
+        ["a", "b"]
+            .iter()
+            .map(|name| format!("{}?fieldSelector=metadata.name={{{{ns}}}}-{name}", self.collection))
+            .collect()
+    }
+
     fn object(&self, rng: &mut Rng, name: &str) -> Value {
         let mut object = match &self.body {
             Source::BuiltIn(kind) => (kind.body)(rng),
@@ -99,6 +111,7 @@ impl Subject {
 pub(crate) fn areas() -> Vec<&'static str> {
     let mut areas: Vec<&str> = KINDS.iter().map(|k| k.area).collect();
     areas.push("custom");
+    areas.push(changes::AREA);
     areas.dedup();
     areas
 }
@@ -110,8 +123,19 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
     let area = match only {
         Some(only) => areas.iter().find(|a| **a == only).copied().unwrap_or(areas[0]),
         None if rng.chance(15) => "custom",
-        None => rng.pick(&areas),
+        // Definitions come and go slowly: they have runs of their own.
+        None => rng.pick(&areas[..areas.len() - 1]),
     };
+    let mut operations = Vec::new();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "{{ns}}"}});
+    operations.push(plain("POST", "/api/v1/namespaces", Body::Json(namespace)));
+    if area == "pod" {
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        operations.push(plain("POST", "/api/v1/namespaces/{{ns}}/serviceaccounts", Body::Json(account)));
+    }
+    if area == changes::AREA {
+        return changes::program(&mut rng, operations);
+    }
     let subjects: Vec<Subject> = if area == "custom" {
         let definition = &pool[rng.below(pool.len())];
         definition.versions.iter().map(|v| Subject::custom(definition, v)).collect()
@@ -122,14 +146,7 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
         kinds.iter().filter(|k| k.plural == first.plural).map(|k| Subject::built_in(k)).collect()
     };
     let count = 5 + rng.below(21);
-    let mut operations = Vec::with_capacity(count + 2);
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "{{ns}}"}});
-    operations.push(plain("POST", "/api/v1/namespaces", Body::Json(namespace)));
-    if area == "pod" {
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
-        operations.push(plain("POST", "/api/v1/namespaces/{{ns}}/serviceaccounts", Body::Json(account)));
-    }
-    let collections = subjects.iter().filter(|s| s.namespaced).map(|s| s.collection.clone()).collect();
+    let collections = subjects.iter().flat_map(Subject::final_reads).collect();
     for i in 0..count {
         let subject = &subjects[rng.below(subjects.len())];
         operations.push(if i == 0 { create(&mut rng, subject) } else { operation(&mut rng, subject) });

@@ -1,0 +1,124 @@
+//! Programs that bring a definition of their own, change it with objects in between, and take it away.
+
+use serde_json::{Value, json};
+
+use super::super::program::{Body, Operation, Program};
+use super::super::rng::Rng;
+use super::custom::{self, Definition};
+use super::{MERGE_PATCH, Subject, create, operation, plain};
+
+pub(super) const AREA: &str = "definition";
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+pub(super) fn program(rng: &mut Rng, mut operations: Vec<Operation>) -> Program {
+    let mut definition = custom::own(rng);
+    let at = format!("{DEFINITIONS}/{}.{}", definition.plural, definition.group);
+    operations.push(plain("POST", DEFINITIONS, Body::Json(definition.manifest.clone())));
+    operations.push(wait(&definition.collection("v1"), "200"));
+    objects(rng, &definition, &mut operations);
+    for _ in 0..=rng.below(3) {
+        let body = change(rng, &mut definition);
+        let query = if rng.chance(10) { vec![("dryRun", "All".to_owned())] } else { Vec::new() };
+        let dry_run = !query.is_empty();
+        operations.push(Operation {
+            method: "PATCH",
+            path: at.clone(),
+            query,
+            content_type: MERGE_PATCH,
+            body: Body::Json(body),
+        });
+        if dry_run {
+            break;
+        }
+        operations.push(wait("", ""));
+        objects(rng, &definition, &mut operations);
+    }
+    operations.push(read(&at));
+    if rng.chance(60) {
+        operations.push(Operation { method: "DELETE", ..read(&at) });
+        operations.push(wait(&at, "404"));
+        operations.push(wait(&definition.collection("v1"), "404"));
+        operations.push(read(&definition.collection("v1")));
+    }
+    Program { area: AREA, operations, collections: Vec::new() }
+}
+
+fn read(path: &str) -> Operation {
+    Operation { content_type: "", ..plain("GET", path, Body::Empty) }
+}
+
+/// Not a request: waits until both servers answer with this code. Without a path, until a change of a definition took.
+fn wait(path: &str, code: &'static str) -> Operation {
+    Operation { content_type: code, ..plain("WAIT", path, Body::Empty) }
+}
+
+fn objects(rng: &mut Rng, definition: &Definition, operations: &mut Vec<Operation>) {
+    let subjects: Vec<Subject> = definition.versions.iter().map(|v| Subject::custom(definition, v)).collect();
+    for i in 0..2 + rng.below(5) {
+        let subject = &subjects[rng.below(subjects.len())];
+        operations.push(if i == 0 { create(rng, subject) } else { operation(rng, subject) });
+    }
+    for subject in &subjects {
+        operations.push(read(&subject.collection));
+    }
+}
+
+/// A merge patch of the definition, which is changed along if the server is to take it.
+fn change(rng: &mut Rng, definition: &mut Definition) -> Value {
+    let mut next = definition.manifest["spec"]["versions"].clone();
+    let versions = next.as_array_mut().map_or(0, |list| list.len());
+    let one = rng.below(versions.max(1));
+    match rng.below(12) {
+        0 | 1 => {
+            let schema = &mut next[one]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+            schema["properties"]["added"] = json!({"type": "string", "default": "new"});
+        }
+        2 | 3 => {
+            let schema = &mut next[one]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+            if let Some(properties) = schema["properties"].as_object_mut() {
+                properties.remove(rng.pick(&["alpha", "beta", "gamma"]));
+            }
+            if let Some(map) = schema.as_object_mut() {
+                map.remove("required");
+            }
+        }
+        4 | 5 if versions < 3 => {
+            let mut version = next[0].clone();
+            version["name"] = "v2".into();
+            version["storage"] = false.into();
+            let known = definition.versions.iter().any(|v| v == "v2");
+            if let Some(list) = next.as_array_mut().filter(|_| !known) {
+                list.push(version);
+            }
+        }
+        6 | 7 if versions > 1 => {
+            let storage = rng.below(versions);
+            for (i, version) in next.as_array_mut().into_iter().flatten().enumerate() {
+                version["storage"] = (i == storage).into();
+            }
+        }
+        8 if versions > 1 => next[versions - 1]["served"] = rng.chance(50).into(),
+        9 => {
+            let on = next[one]["subresources"]["status"].is_object();
+            next[one]["subresources"] = if on { json!({}) } else { json!({"status": {}}) };
+        }
+        10 => {
+            next[one]["additionalPrinterColumns"] =
+                json!([{"name": "Spec", "type": "string", "jsonPath": ".spec.alpha"}]);
+        }
+        _ => return refused(rng),
+    }
+    definition.take(next.clone());
+    json!({"spec": {"versions": next}})
+}
+
+/// A change that no server takes, or one that changes nothing of what is served.
+fn refused(rng: &mut Rng) -> Value {
+    match rng.below(5) {
+        0 => json!({"spec": {"versions": []}}),
+        1 => json!({"spec": {"group": "other.example.com"}}),
+        2 => json!({"spec": {"scope": "Elsewhere"}}),
+        3 => json!({"metadata": {"labels": {"app": "web"}}}),
+        _ => json!({"spec": {"names": {"shortNames": ["sh"]}}}),
+    }
+}
