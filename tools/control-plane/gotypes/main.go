@@ -4,7 +4,8 @@
 // order in which they are declared. Flags: `e` left out when empty, `z` left out when zero, and behind `@` the structs that a
 // field is embedded with, which errors name in its path. Shapes: `*` pointer, `[` list,
 // `{` map from strings, `bytes`, `string`, `bool`, `int32` and so on with the Go name of a named type behind `=`, names of
-// structs, and `!NAME` for types with a decoder of their own. A named list or map ends with `~` and its Go name.
+// structs, and `!NAME` for types with a decoder of their own. A named list or map ends with `~` and its Go name. Behind `;`
+// stands the number of the field in protobuf, after those of the structs that it is embedded with; `-` for none.
 package main
 
 import (
@@ -15,7 +16,9 @@ import (
 	"sort"
 	"strings"
 
+	autoscaling "k8s.io/api/autoscaling/v1"
 	crds "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	services "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
@@ -47,6 +50,11 @@ func main() {
 		out = append(out, fmt.Sprintf("@%s %s %s", kind.GroupVersion(), kind.Kind, name(t)))
 		visit(t)
 	}
+	// What requests carry beside objects.
+	for _, t := range []reflect.Type{reflect.TypeFor[meta.DeleteOptions](), reflect.TypeFor[autoscaling.Scale]()} {
+		out = append(out, fmt.Sprintf("@%s %s %s", "v1", t.Name(), name(t)))
+		visit(t)
+	}
 	for key, fields := range lines {
 		out = append(out, key+fields)
 	}
@@ -69,10 +77,10 @@ func visit(t reflect.Type) {
 		return
 	}
 	lines[key] = ""
-	lines[key] = fields(t, "")
+	lines[key] = fields(t, "", "")
 }
 
-func fields(t reflect.Type, embedded string) string {
+func fields(t reflect.Type, embedded, numbers string) string {
 	var out strings.Builder
 	for i := range t.NumField() {
 		field := t.Field(i)
@@ -81,7 +89,7 @@ func fields(t reflect.Type, embedded string) string {
 			continue
 		}
 		if tag[0] == "" && field.Anonymous {
-			out.WriteString(fields(field.Type, embedded+"@"+field.Name))
+			out.WriteString(fields(field.Type, embedded+"@"+field.Name, number(numbers, field)))
 			continue
 		}
 		flags := ""
@@ -93,9 +101,22 @@ func fields(t reflect.Type, embedded string) string {
 				flags += "z"
 			}
 		}
-		fmt.Fprintf(&out, " %s,%s%s,%s", tag[0], flags, embedded, shape(field.Type))
+		fmt.Fprintf(&out, " %s,%s%s,%s;%s", tag[0], flags, embedded, shape(field.Type), number(numbers, field))
 	}
 	return out.String()
+}
+
+// The number of a field in protobuf, after those above it: `12`, or `3.12`.
+func number(above string, field reflect.StructField) string {
+	tag := strings.Split(field.Tag.Get("protobuf"), ",")
+	// A kind is not part of the message, nor is what is embedded with it.
+	if len(tag) < 2 || above == "-" {
+		return "-"
+	}
+	if above != "" {
+		above += "."
+	}
+	return above + tag[1]
 }
 
 func shape(t reflect.Type) string {

@@ -4,6 +4,7 @@
 //! The types are those of the server's own sources: `tools/control-plane/gotypes` prints the table.
 
 mod convert;
+mod protobuf;
 mod text;
 mod time;
 
@@ -12,6 +13,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
+pub(crate) use self::protobuf::decode as decode_protobuf;
 pub(super) use self::{convert::convert, text::text};
 use super::quantity;
 use crate::json;
@@ -39,6 +41,8 @@ struct Field {
     omit_zero: bool,
     /// The structs that it is embedded with, outermost first.
     embedded: Vec<&'static str>,
+    /// Its number in protobuf, after those of the structs that it is embedded with; none, if it is not part of the message.
+    numbers: Vec<u64>,
     shape: Shape,
 }
 
@@ -82,6 +86,7 @@ static KINDS: LazyLock<HashMap<(&'static str, &'static str), &'static str>> = La
 fn field(word: &'static str) -> Option<Field> {
     let mut parts = word.splitn(3, ',');
     let (name, flags, shape) = (parts.next()?, parts.next()?, parts.next()?);
+    let (shape, numbers) = shape.split_once(';')?;
     let mut flags = flags.split('@');
     let omit = flags.next()?;
     Some(Field {
@@ -89,6 +94,7 @@ fn field(word: &'static str) -> Option<Field> {
         omit_empty: omit.contains('e'),
         omit_zero: omit.contains('z'),
         embedded: flags.collect(),
+        numbers: numbers.split('.').map_while(|n| n.parse().ok()).collect(),
         shape: parse(shape),
     })
 }

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub(crate) use default::{default, default_stored};
 pub(crate) use empties::Empties;
+pub(crate) use go::decode_protobuf;
 pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use service::allocate;
 pub(crate) use validate::{validate_create, validate_update};

@@ -37,11 +37,17 @@ fn unreadable(why: &str) -> String {
 
 const UNKNOWN_FORMAT: &str = "the body of the request was in an unknown format - accepted media types include: ";
 
+/// Custom resources have no protobuf.
+fn takes(call: &Call, is_custom: bool) -> bool {
+    matches!(&*call.content_type, "" | "application/json" | "application/yaml")
+        || (call.content_type == PROTOBUF && !is_custom)
+}
+
 /// An object of the kind that the path names.
 pub(super) fn object(inner: &Inner, resource: &Resource, version: &str, call: &Call) -> Result<Decoded, ApiError> {
     let types = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
     let is_type = |text: &str| text.is_empty() || text.split(';').skip(1).all(|p| p.contains('='));
-    if !matches!(&*call.content_type, "" | "application/json" | "application/yaml") || !is_type(&call.full_type) {
+    if !takes(call, resource.is_custom()) || !is_type(&call.full_type) {
         return Err(ApiError::unsupported_media_type(format!("{UNKNOWN_FORMAT}{types}")));
     }
     let unrecognized = |why: String| {
@@ -129,7 +135,7 @@ fn identify(resource: &Resource, version: &str, call: &Call, value: &mut Value) 
 
 /// An object of another kind than that of the path, such as a Scale.
 pub(super) fn other(call: &Call) -> Result<Decoded, ApiError> {
-    if !matches!(&*call.content_type, "" | "application/json" | "application/yaml") {
+    if !takes(call, false) {
         let types = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
         return Err(ApiError::unsupported_media_type(format!("{UNKNOWN_FORMAT}{types}")));
     }
@@ -162,7 +168,13 @@ pub(super) fn delete_options(call: &Call) -> Result<Value, ApiError> {
     }
 }
 
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
 fn read(call: &Call) -> Result<Decoded, String> {
+    if call.content_type == PROTOBUF {
+        let value = admission::decode_protobuf(&call.body)?;
+        return Ok(Decoded { value, merged: None, warnings: Vec::new(), cut: None });
+    }
     let is_yaml = matches!(&*call.content_type, "application/yaml" | "application/apply-patch+yaml");
     if is_yaml && !looks_like_json(&call.body) { read_yaml(&call.body) } else { read_json(&call.body) }
 }

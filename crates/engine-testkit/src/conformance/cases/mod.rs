@@ -9,6 +9,7 @@ mod get;
 mod labels;
 mod list;
 mod methods;
+mod protobuf;
 mod reviews;
 mod versions;
 mod watch;
@@ -56,6 +57,7 @@ pub(super) const AREAS: &[&[Case]] = &[
     reviews::CASES,
     methods::CASES,
     bodies::CASES,
+    protobuf::CASES,
     // Scripts.
     writes::create::CASES,
     writes::update::CASES,
