@@ -170,14 +170,17 @@ fn addresses(old: &At<'_>, new: &At<'_>, list: &str, first: Option<&str>, causes
         causes.push(Cause {
             reason: "InternalError",
             message: format!(
-                "Internal error: failed to check for dual stack with error:invalid IP[{wrong}] in list: {}",
+                "Internal error: failed to check for dual stack with error:invalid IP[{wrong}]: {}",
                 texts[wrong]
             ),
             field: at.path.clone(),
         });
     }
     if !both || texts.len() > 2 {
-        at.invalid("may specify no more than one IP for each IP family", causes);
+        // As the type is called inside the server.
+        let inside: Vec<Value> = texts.iter().map(|text| serde_json::json!({"IP": text})).collect();
+        let detail = "may specify no more than one IP for each IP family";
+        causes.push(Cause::invalid(at.path, &inside.into(), detail));
     }
 }
 
