@@ -119,10 +119,13 @@ impl Tokens {
                 out = replace_words(&out, |word| (word == version).then(|| token.clone()));
             }
         }
+        out = self.shown_versions(&out);
         let ports = out.contains("odePort");
         replace_words(&out, |word| {
-            if ports && word.len() == 5 && word.parse().is_ok_and(|n: u32| (30_000..32_768).contains(&n)) {
-                Some(self.of("node port", word))
+            // In an object that a text shows, the colon before a number belongs to the word.
+            let digits = word.trim_start_matches(':');
+            if ports && digits.len() == 5 && digits.parse().is_ok_and(|n: u32| (30_000..32_768).contains(&n)) {
+                Some(format!("{}{}", &word[..word.len() - 5], self.of("node port", digits)))
             } else if is_uid(word) {
                 Some(self.of("uid", word))
             } else if is_time(word) {
@@ -153,6 +156,26 @@ fn sort_generated(list: &mut Value) {
     moved.sort_by_key(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned());
     for (place, item) in places.into_iter().zip(moved) {
         items[place] = item;
+    }
+}
+
+impl Tokens {
+    /// Tokens for the versions of objects that a text shows: of some no answer ever told.
+    fn shown_versions(&mut self, text: &str) -> String {
+        const FIELD: &str = "resourceVersion\\\":\\\"";
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(FIELD) {
+            let (before, from) = rest.split_at(at + FIELD.len());
+            out.push_str(before);
+            let digits = from.bytes().take_while(u8::is_ascii_digit).count();
+            if digits > 0 {
+                out.push_str(&self.of("version", &from[..digits]));
+            }
+            rest = &from[digits..];
+        }
+        out.push_str(rest);
+        out
     }
 }
 

@@ -227,7 +227,14 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
         && let Err(e) = validate(&live, &schema, Duplicates::Allowed)
     {
         let object = format!("({}/{}; {kind})", target.namespace, target.name);
-        return Err(broken(format!("failed to create typed live object {object}: {e}")));
+        // Without owners so far, there is one to be made first of all.
+        return Err(broken(if json::list_at(&live, &["metadata", "managedFields"]).is_empty() {
+            format!(
+                "failed to create manager for existing fields: failed to convert new object {object} to smd typed: {e}"
+            )
+        } else {
+            format!("failed to create typed live object {object}: {e}")
+        }));
     }
     let mut managed = ManagedFields::of(&live);
     let time = options.now.rfc3339();
