@@ -4,6 +4,7 @@
 //! The types are those of the server's own sources: `tools/control-plane/gotypes` prints the table.
 
 mod convert;
+mod order;
 mod protobuf;
 mod text;
 mod time;
@@ -14,7 +15,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 pub(crate) use self::protobuf::decode as decode_protobuf;
-pub(super) use self::{convert::convert, text::text};
+pub(super) use self::{convert::convert, order::complaint, text::text};
 use super::quantity;
 use crate::json;
 

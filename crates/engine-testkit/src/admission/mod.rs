@@ -165,7 +165,8 @@ pub(crate) fn decode(
             if let Some(of) = of {
                 let problem = match source {
                     Source::Strategic(_) => go::convert(body, of).err(),
-                    _ => go::mismatch(body, of),
+                    Source::Patched(text) => go::mismatch(body, of).map(|problem| go::complaint(text, problem)),
+                    Source::Body => go::mismatch(body, of),
                 };
                 if let Some(problem) = problem {
                     return Err(refused(target, source, &problem));
