@@ -244,7 +244,13 @@ pub(crate) fn finish(
                 for (field, _) in ends.iter().zip(unsaid).filter(|(_, unsaid)| *unsaid) {
                     json::remove(told.to_mut(), &["metadata", field]);
                 }
-                sent_managed.update(&resource.served_at(target.version), old, &told, &writer);
+                // The client sees both in its own version, and so does whoever compares them.
+                let versions = resource.served_at(target.version);
+                let own = |object| match resource.is_custom() {
+                    true => Cow::Borrowed(object),
+                    false => versions.convert(object, &api_version).unwrap_or(Cow::Borrowed(object)),
+                };
+                sent_managed.update(&versions, &own(old), &own(&told), &writer);
                 sent_managed
             } else {
                 ManagedFields::default()
