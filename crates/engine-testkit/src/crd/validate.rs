@@ -348,7 +348,12 @@ fn lists(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) {
                 Value::Object(keys.iter().filter_map(Value::as_str).filter_map(key).collect())
             }
         };
-        if matches!(str_at(schema, &["x-kubernetes-list-type"]), "set" | "map") {
+        let kind = str_at(schema, &["x-kubernetes-list-type"]);
+        let misfit = list.iter().position(|item| kind == "map" && !item.is_object() && !item.is_null());
+        if let Some(i) = misfit {
+            let detail = "must be an object for an array of list-type map";
+            causes.push(Cause::invalid(format!("{}[{i}]", at.path), &list[i], detail));
+        } else if matches!(kind, "set" | "map") {
             let seen: Vec<Value> = list.iter().map(identity).collect();
             for (i, item) in seen.iter().enumerate() {
                 // The second one is told, whatever follows.

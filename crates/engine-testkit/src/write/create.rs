@@ -40,6 +40,11 @@ pub(crate) fn create(
         name = format!("{prefix}{}", state.seed.name_suffix());
         json::set(&mut body, &["metadata", "name"], name.as_str());
     }
+    if name.is_empty() && target.resource.is("", "limitranges") {
+        // The only kind that is given a name without asking for one.
+        name = state.seed.uid();
+        json::set(&mut body, &["metadata", "name"], name.as_str());
+    }
     let target = Target { name: &name, ..target };
     in_live_namespace(state, &target)?;
 
