@@ -184,7 +184,12 @@ impl Summary {
             let _infallible = write!(head, " {}", text(&answer.body["reason"]));
             for cause in answer.body["details"]["causes"].as_array().into_iter().flatten() {
                 let (reason, field) = (text(&cause["reason"]), text(&cause["field"]));
-                causes.push(format!("{reason} {field}: {}", words(&cause["message"]).join(" ")));
+                let mut words = words(&cause["message"]);
+                // An object that a text shows has its managers in the order of their seconds: see `normal::sort_managers`.
+                if words.iter().any(|word| word.contains("managedFields")) {
+                    words.sort_unstable();
+                }
+                causes.push(format!("{reason} {field}: {}", words.join(" ")));
             }
             causes.sort();
             // What two rules found about one thing counts once.

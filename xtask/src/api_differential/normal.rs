@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// With which programs have names generated.
 pub(crate) const GENERATED: &str = "gen-";
@@ -67,6 +67,9 @@ impl Tokens {
                     if k == "managedFields" {
                         sort_managers(v);
                     }
+                }
+                if map.get("kind").is_some_and(|kind| kind == "Namespace") {
+                    sort_finalizers(map);
                 }
                 // The managed fields name the items of lists by their keys.
                 let generated: Vec<String> = map.keys().filter(|k| k.contains("kube-api-access-")).cloned().collect();
@@ -176,6 +179,14 @@ impl Tokens {
         }
         out.push_str(rest);
         out
+    }
+}
+
+/// Deleting a Namespace takes its finalizers through a Go map.
+fn sort_finalizers(namespace: &mut Map<String, Value>) {
+    let finalizers = namespace.get_mut("metadata").and_then(|m| m.get_mut("finalizers")).and_then(Value::as_array_mut);
+    if let Some(finalizers) = finalizers {
+        finalizers.sort_by_key(ToString::to_string);
     }
 }
 
