@@ -1,5 +1,6 @@
 //! What happens to an object between the request and the store: unknown fields, defaults, validation.
 
+mod claim;
 mod default;
 mod empties;
 mod go;
@@ -18,6 +19,7 @@ mod warn_network;
 use gitops_engine_schema::Schema;
 use serde_json::Value;
 
+pub(crate) use claim::check_growth;
 pub(crate) use default::{default, default_stored};
 pub(crate) use empties::Empties;
 pub(crate) use go::decode_protobuf;

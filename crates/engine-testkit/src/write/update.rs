@@ -287,6 +287,7 @@ pub(crate) fn finish(
     }
     admission::prepare(state, resource, &mut after, Some(old));
     admission::validate_update(&target, old, &after, &sent)?;
+    admission::check_growth(state, &target, old, &after)?;
     if floats || sent_empty || counts(&target, old, &after) {
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
         json::set(&mut after, &["metadata", "generation"], generation + 1);

@@ -1,0 +1,50 @@
+//! Claims that ask for more room than they have:
+//! <https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims>
+
+use serde_json::Value;
+
+use super::rules::At;
+use crate::{
+    json::{self, get, str_at},
+    resources::GroupResource,
+    state::State,
+    status::ApiError,
+    write::Target,
+};
+
+/// A claim grows once it is bound, and only where its class lets it.
+pub(crate) fn check_growth(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
+    if !target.resource.is("", "persistentvolumeclaims") || !target.subresource.is_empty() {
+        return Ok(());
+    }
+    let size = |claim: &Value| {
+        let asked = get(claim, &["spec", "resources", "requests", "storage"]);
+        asked.and_then(|asked| At::new(asked, "").quantity()).unwrap_or(0)
+    };
+    if size(after) <= size(before) {
+        return Ok(());
+    }
+    if str_at(before, &["status", "phase"]) != "Bound" {
+        return Err(ApiError::forbidden(target.about(), "Only bound persistent volume claims can be expanded"));
+    }
+    let class = class(after);
+    let grows = || {
+        let classes = GroupResource::new("storage.k8s.io", "storageclasses");
+        let found = state.store.get(&classes, "", class);
+        found.is_some_and(|found| found.value.get("allowVolumeExpansion") == Some(&Value::Bool(true)))
+    };
+    if class.is_empty() || class != self::class(before) || !grows() {
+        return Err(ApiError::forbidden(
+            target.about(),
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must \
+             support resize",
+        ));
+    }
+    Ok(())
+}
+
+/// The class of a claim, which an annotation named before there was a field for it.
+fn class(claim: &Value) -> &str {
+    const OLD: [&str; 3] = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
+    json::get(claim, &OLD).and_then(Value::as_str).unwrap_or_else(|| str_at(claim, &["spec", "storageClassName"]))
+}
