@@ -130,11 +130,13 @@ fn is_true(schema: &Value, key: &str) -> bool {
     schema.get(key).and_then(Value::as_bool) == Some(true)
 }
 
-/// Reads an object as it comes out of the store: by the schema of the version that it is stored in.
-pub(crate) fn read_stored(resource: &Resource, object: &mut Value) {
-    if let Some(schema) = resource.crd.get(&resource.storage_version).and_then(|version| version.openapi.as_deref()) {
-        read(object, schema, &mut Vec::new());
-    }
+/// Reads an object as it comes out of the store: by the schema of the version that it is stored in. Returns what was
+/// written, where that is not what is read.
+pub(crate) fn read_stored(resource: &Resource, object: &mut Value) -> Option<Value> {
+    let schema = resource.crd.get(&resource.storage_version)?.openapi.as_deref()?;
+    let written = object.clone();
+    read(object, schema, &mut Vec::new());
+    (written != *object).then_some(written)
 }
 
 /// Reads an object by the schema of its version: drops what the schema does not know and reports it, drops `null` where it

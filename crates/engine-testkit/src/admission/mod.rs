@@ -151,7 +151,8 @@ pub(crate) fn decode(
         Some(version) => {
             if let (Some(metadata), Some(of)) = (body.get_mut("metadata"), go::Struct::metadata()) {
                 if let Some(problem) = go::mismatch(metadata, of) {
-                    return Err(refused(target, source, &problem));
+                    let kind = kind_of(target, body);
+                    return Err(refused_as(&kind, &target.resource.kind, target.version, source, &problem));
                 }
                 go::drop_unknown(metadata, of, "metadata", &mut unknown);
             }
@@ -177,7 +178,16 @@ pub(crate) fn decode(
             }
         }
     }
-    strictly(unknown, options).map_err(|problem| refused(target, source, &problem))
+    strictly(unknown, options).map_err(|problem| {
+        let kind = kind_of(target, body);
+        refused_as(&kind, &kind, target.version, source, &problem)
+    })
+}
+
+/// What an object says that it is: of custom resources that is looked at after they are decoded.
+fn kind_of(target: &Target<'_>, body: &Value) -> String {
+    let said = json::str_at(body, &["kind"]);
+    if target.resource.is_custom() && !said.is_empty() { said.to_owned() } else { target.resource.kind.clone() }
 }
 
 /// What to say about fields that are not known; or why they are too much.
@@ -201,7 +211,7 @@ fn scale_type() -> Option<&'static go::Struct> {
 /// Decodes a scale.
 pub(crate) fn decode_scale(scale: &mut Value, source: Source<'_>, options: &Options) -> Result<Vec<String>, ApiError> {
     let mut unknown = Vec::new();
-    let refuse = |problem: String| refused_as("Scale", "v1", source, &problem);
+    let refuse = |problem: String| refused_as("Scale", "Scale", "v1", source, &problem);
     if let Some(of) = scale_type() {
         let problem = match source {
             Source::Strategic(_) => go::convert(scale, of).err(),
@@ -236,14 +246,16 @@ pub(crate) fn scale_schema() -> Schema {
 
 /// An object that does not decode.
 fn refused(target: &Target<'_>, source: Source<'_>, problem: &str) -> ApiError {
-    refused_as(&target.resource.kind, target.version, source, problem)
+    let kind = &target.resource.kind;
+    refused_as(kind, kind, target.version, source, problem)
 }
 
-fn refused_as(kind: &str, version: &str, source: Source<'_>, problem: &str) -> ApiError {
+/// `wanted` is what it should have been.
+fn refused_as(kind: &str, wanted: &str, version: &str, source: Source<'_>, problem: &str) -> ApiError {
     let shown = match source {
         Source::Body => {
             return ApiError::bad_request(format!(
-                "{kind} in version {version:?} cannot be handled as a {kind}: {problem}"
+                "{kind} in version {version:?} cannot be handled as a {wanted}: {problem}"
             ));
         }
         Source::Patched(text) => text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"),

@@ -106,7 +106,7 @@ fn types(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) {
     let have = type_name(value);
     let format = str_at(schema, &["format"]);
     let number = matches!(str_at(schema, &["type"]), "integer" | "number");
-    if number && !format.is_empty() && !matches!(have, "integer" | "string" | "array") {
+    if number && !format.is_empty() && !matches!(have, "integer" | "string" | "array" | "null") {
         if have == "number" && (str_at(schema, &["type"]) == "number" || format == "float64") {
             return;
         }

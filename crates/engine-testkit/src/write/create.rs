@@ -141,7 +141,7 @@ pub(crate) fn create(
     }
     // A trial is read back, too.
     let written = admission::default_stored(resource, &mut body);
-    crd::read_stored(resource, &mut body);
+    let written = written.or(crd::read_stored(resource, &mut body));
     let outcome = if options.dry_run {
         crate::store::hide(&mut body);
         Outcome::Value(body)

@@ -46,7 +46,12 @@ fn nested<'a>(object: &'a Value, path: &[String]) -> Result<Option<&'a Value>, S
 }
 
 fn of_type(path: &[String], value: &Value, wanted: &str) -> String {
-    format!("{} accessor error: {} is of the type {}, expected {wanted}", dotted(path), go_text(value), go_type(value))
+    format!(
+        "{} accessor error: {} is of the type {}, expected {wanted}",
+        dotted(path),
+        go_text(value),
+        value_type(value)
+    )
 }
 
 fn whole(object: &Value, path: &[String]) -> Result<Option<i64>, String> {
@@ -250,4 +255,9 @@ fn set(object: &mut Value, path: &[String], replicas: i64) -> Result<(), ApiErro
     }
     *value = replicas.into();
     Ok(())
+}
+
+/// The type of a value in Go, as `%T` prints it.
+fn value_type(value: &Value) -> &'static str {
+    if value.is_null() { "<nil>" } else { go_type(value) }
 }

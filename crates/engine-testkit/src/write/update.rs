@@ -305,7 +305,7 @@ pub(crate) fn finish(
         state.put_back(drawn);
         return Err(e);
     }
-    crd::read_stored(resource, &mut after);
+    let raw = crd::read_stored(resource, &mut after);
     // A new claim is stored without the phase that it is shown with, and so the first change of it is always one.
     let completed = before.first && resource.is("", "persistentvolumeclaims");
     let same = || {
@@ -313,14 +313,14 @@ pub(crate) fn finish(
         if let Some(written) = &mut written {
             json::copy(old, written, &["metadata", "resourceVersion"]);
         }
-        without_times(&after) == without_times(written.as_ref().unwrap_or(old))
+        without_times(raw.as_ref().unwrap_or(&after)) == without_times(written.as_ref().unwrap_or(old))
     };
     if !completed && same() {
         return Ok(Answer { warnings, ..Answer::of(Outcome::Stored(before.clone())) });
     }
     let finished = is_finished(resource, &after);
     // What goes with this write is not read back any more.
-    let written = if finished { None } else { admission::default_stored(resource, &mut after) };
+    let written = if finished { None } else { admission::default_stored(resource, &mut after).or(raw) };
     if options.dry_run {
         crate::store::hide(&mut after);
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
