@@ -1,11 +1,12 @@
 //! Creating objects.
 
 use gitops_engine_schema::ManagedFields;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage};
 use crate::{
     admission, crd, json,
+    resources::Resource,
     state::State,
     status::{About, ApiError},
 };
@@ -69,6 +70,7 @@ pub(crate) fn create(
     let typed = typed && super::is_keyed(&target, &body);
     let api_version = resource.api_version(target.version);
     let posted = how == How::Posted;
+    let applied = matches!(how, How::Applied(_));
     let managed = if let How::Applied(managed) = how {
         managed
     } else {
@@ -141,7 +143,8 @@ pub(crate) fn create(
     }
     // A trial is read back, too.
     let written = admission::default_stored(resource, &mut body);
-    let written = written.or(crd::read_stored(resource, &mut body));
+    let kept = kept_empty(resource, &body).filter(|_| applied).map(|empty| with_metadata(&body, empty));
+    let written = written.or(crd::read_stored(resource, &mut body)).or(kept);
     let outcome = if options.dry_run {
         crate::store::hide(&mut body);
         Outcome::Value(body)
@@ -152,6 +155,22 @@ pub(crate) fn create(
         Outcome::Stored(stored)
     };
     Ok(Answer { created: true, warnings, ..Answer::of(outcome) })
+}
+
+/// What stands empty in the metadata of a custom resource that is applied: it is owned and written, and read as nothing.
+fn kept_empty(resource: &Resource, body: &Value) -> Option<&'static str> {
+    let owned = |field: &str| {
+        let entries = json::list_at(body, &["metadata", "managedFields"]).iter();
+        entries.map(|entry| &entry["fieldsV1"]["f:metadata"][format!("f:{field}")]).any(|fields| *fields == json!({}))
+    };
+    let found = ["labels", "annotations"].into_iter().find(|field| owned(field));
+    found.filter(|field| resource.is_custom() && json::get(body, &["metadata", field]).is_none())
+}
+
+fn with_metadata(body: &Value, empty: &str) -> Value {
+    let mut body = body.clone();
+    json::set(&mut body, &["metadata", empty], Value::Object(serde_json::Map::new()));
+    body
 }
 
 /// Lets the mutating webhooks have their say. They see no name that is yet to be made up, and change no ownership.
