@@ -139,6 +139,32 @@ pub(crate) fn read_stored(resource: &Resource, object: &mut Value) -> Option<Val
     (written != *object).then_some(written)
 }
 
+/// Reads an object that may have been stored by an older form of its definition: by the schema of the version that it was
+/// written in, then as the version that is stored now.
+pub(crate) fn read_again(resource: &Resource, object: &mut Value) {
+    let version = str_at(object, &["apiVersion"]).rsplit('/').next().unwrap_or_default().to_owned();
+    let schema = |version: &str| resource.crd.get(version).and_then(|version| version.openapi.as_deref());
+    if let Some(schema) = schema(&version) {
+        read(object, schema, &mut Vec::new());
+    }
+    if version != resource.storage_version {
+        resource.make_stored(object);
+        if let Some(schema) = schema(&resource.storage_version) {
+            drop_unknown(object, schema);
+        }
+    }
+}
+
+/// Drops what another version does not have.
+pub(crate) fn drop_unknown(object: &mut Value, schema: &Value) {
+    let metadata = object.get("metadata").cloned();
+    prune(object, schema, true, "", &mut Vec::new());
+    strip_nulls(object, Some(schema));
+    if let Some(metadata) = metadata {
+        object["metadata"] = metadata;
+    }
+}
+
 /// Reads an object by the schema of its version: drops what the schema does not know and reports it, drops `null` where it
 /// is no value, and fills defaults. The metadata stays as it is.
 pub(crate) fn read(object: &mut Value, schema: &Value, unknown: &mut Vec<String>) {

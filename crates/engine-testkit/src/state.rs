@@ -10,7 +10,7 @@ use crate::{
     crd,
     fault::Faults,
     json,
-    resources::{GroupResource, Registry},
+    resources::{GroupResource, Registry, Resource},
     seed::Seed,
     store::{ObjectKey, Store, Stored},
     webhook::Webhook,
@@ -112,10 +112,23 @@ impl State {
         }
         if let Some(resource) = crd::resource_of(after) {
             if self.registry.of(&resource.gr).is_none_or(|r| r.is_custom()) {
+                let gr = resource.gr.clone();
+                let old = self.registry.of(&gr).cloned();
                 self.registry.insert(resource);
+                self.read_again(&gr, old.as_deref());
             }
         } else if let Some(before) = before {
             self.registry_follows(gr, Some(before), None);
+        }
+    }
+
+    /// Objects are read by the schemas that their definition has now; what is stored of them stays until the next write.
+    fn read_again(&mut self, gr: &GroupResource, old: Option<&Resource>) {
+        let (Some(old), Some(new)) = (old, self.registry.of(gr)) else { return };
+        let schemas =
+            |of: &Resource| -> Vec<_> { of.crd.iter().map(|(n, v)| (n.clone(), v.openapi.clone())).collect() };
+        if old.storage_version != new.storage_version || schemas(old) != schemas(new) {
+            self.store.reread(gr, |object| crd::read_again(new, object));
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
     writes::Write,
 };
 use crate::{
+    clock::Now,
     json::{self, list_at, str_at},
     resources::GroupResource,
     store::{ObjectKey, Stored},
@@ -19,6 +20,12 @@ use crate::{
 
 /// Holds a CRD until its objects are gone.
 pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Says in its status that a definition is to go.
+pub(crate) fn mark_for_deletion(definition: &mut Value, now: Now) {
+    let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+    set_condition(definition, "Terminating", "True", "InstanceDeletionPending", message, now);
+}
 
 pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, crd: &Stored) -> Decision {
     let mut decision = Decision::default();

@@ -36,7 +36,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 pub(crate) use self::{
-    crd::CLEANUP as CRD_CLEANUP,
+    crd::{CLEANUP as CRD_CLEANUP, mark_for_deletion},
     driver::{look_again, run, settle},
     queue::Queue,
     writes::replace,

@@ -49,6 +49,8 @@ pub(crate) fn validate_definition(definition: &Value, causes: &mut Vec<Cause>) {
     let stored: Vec<&Value> =
         list_at(spec, &["versions"]).iter().filter(|v| is_true(v, "storage")).map(|v| &v["name"]).collect();
     match stored.as_slice() {
+        // What was stored before a change is remembered.
+        [] if !list_at(definition, &["status", "storedVersions"]).is_empty() => {}
         [] => {
             let detail = "must have at least one stored version";
             causes.push(Cause::invalid("status.storedVersions", &Value::Null, detail));

@@ -153,6 +153,11 @@ impl Resource {
         }
         let mut shown = stored.clone();
         shown["apiVersion"] = api_version.into();
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        let schema = |version: &str| self.crd.get(version).and_then(|version| version.openapi.as_deref());
+        if let Some(asked) = schema(version).filter(|asked| schema(&self.storage_version) != Some(*asked)) {
+            crate::crd::drop_unknown(&mut shown, asked);
+        }
         shown
     }
 

@@ -318,6 +318,21 @@ impl Store {
         self.put_one(gr, value, written)
     }
 
+    /// Shows the objects of a collection in another way: no write, and so no revision. `read` gets what was written.
+    pub(crate) fn reread(&mut self, gr: &GroupResource, read: impl Fn(&mut Value)) {
+        let Some(collection) = self.collections.get_mut(gr) else { return };
+        for stored in collection.objects.values_mut() {
+            let mut written = stored.written.as_ref().unwrap_or(&stored.value).clone();
+            json::copy(&stored.value, &mut written, &["metadata", "resourceVersion"]);
+            let mut value = written.clone();
+            read(&mut value);
+            if value != stored.value {
+                let kept = (value != written).then_some(written);
+                *stored = Stored::new(value, stored.revision, stored.first, kept);
+            }
+        }
+    }
+
     fn put_one(&mut self, gr: &GroupResource, value: Value, written: Option<Value>) -> Arc<Stored> {
         let revision = self.revision;
         let at = ObjectKey::new(

@@ -119,8 +119,13 @@ pub(crate) fn delete(
     let mut after = before.value.clone();
     let mut finalizers = finalizers_for(resource, &after, delete.propagation);
     let cleanup = crate::controllers::CRD_CLEANUP;
-    if resource.is("apiextensions.k8s.io", "customresourcedefinitions") && !finalizers.iter().any(|f| f == cleanup) {
-        finalizers.push(cleanup.into());
+    let defines = resource.is("apiextensions.k8s.io", "customresourcedefinitions");
+    if defines && !before.is_terminating() {
+        // A definition is held for its objects, whatever is asked about what it owns.
+        finalizers = list_at(&after, &["metadata", "finalizers"]).to_vec();
+        if !finalizers.iter().any(|f| f == cleanup) {
+            finalizers.push(cleanup.into());
+        }
     }
     if resource.is("", "pods") {
         match grace::ask(&before.value, &mut after, delete.grace, &options.now) {
@@ -167,12 +172,14 @@ pub(crate) fn delete(
     hold(&mut after, finalizers);
     if !before.is_terminating() {
         json::set(&mut after, &["metadata", "deletionTimestamp"], options.now.rfc3339());
-        if !resource.is("", "namespaces") {
+        if defines {
+            crate::controllers::mark_for_deletion(&mut after, options.now);
+        } else if !resource.is("", "namespaces") {
             json::set(&mut after, &["metadata", "deletionGracePeriodSeconds"], 0);
         } else {
             json::set(&mut after, &["status", "phase"], "Terminating");
         }
-        let counted = !resource.is("", "namespaces");
+        let counted = !defines && !resource.is("", "namespaces");
         if let Some(generation) = i64_at(&after, &["metadata", "generation"]).filter(|g| counted && *g > 0) {
             json::set(&mut after, &["metadata", "generation"], generation + 1);
         }
