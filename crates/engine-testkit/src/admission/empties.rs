@@ -1,9 +1,10 @@
 //! Maps and lists that were sent, but empty. They are nothing once they are stored, and yet an error about one of them
 //! shows what was sent.
 
+use gitops_engine_schema::{ListKind, Type};
 use serde_json::Value;
 
-use crate::status::Cause;
+use crate::{resources::Resource, status::Cause};
 
 /// Where they are, and what each is.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,10 @@ impl Empties {
         let mut found = Vec::new();
         walk(object, &mut Vec::new(), &mut found);
         Self(found)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether one was sent at this place.
@@ -80,6 +85,60 @@ fn path(steps: &[Step<'_>]) -> String {
         }
     }
     path
+}
+
+/// Puts back into an object that is about to be compared what its client sent empty inside lists that are one value: such
+/// lists are compared as they are held in memory, where an empty list or map is not the same as none.
+pub(crate) fn put_empties_back(resource: &Resource, api_version: &str, sent: &Value, object: &mut Value) {
+    if let Some(schema) = gitops_engine_schema::Versions::schema(resource, api_version) {
+        put_back(sent, object, &schema, Within::Fields);
+    }
+}
+
+/// What surrounds a value, as far as comparing it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// Fields that are compared one by one.
+    Fields,
+    /// An object that is one value. Its own fields are still told apart, and none is the same as empty.
+    Whole,
+    /// A list that is one value, however deep.
+    List,
+}
+
+fn put_back(sent: &Value, object: &mut Value, of: &Type, within: Within) {
+    match (sent, object) {
+        (Value::Object(sent), Value::Object(object)) => {
+            let Some(map) = of.map() else { return };
+            let within = if within == Within::Fields && map.is_atomic() { Within::Whole } else { within };
+            for (key, sent) in sent {
+                let Some(of) = map.value(key) else { continue };
+                if let Some(value) = object.get_mut(key) {
+                    put_back(sent, value, of, within);
+                } else if within == Within::List && is_empty(sent, of) {
+                    object.insert(key.clone(), sent.clone());
+                }
+            }
+        }
+        (Value::Array(sent), Value::Array(object)) if sent.len() == object.len() => {
+            let Some(list) = of.list() else { return };
+            let whole = within != Within::Fields || list.kind() == ListKind::Atomic;
+            let within = if whole { Within::List } else { Within::Fields };
+            for (sent, value) in sent.iter().zip(object) {
+                put_back(sent, value, list.items(), within);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether this is a list or map, and empty. Of objects with fields of their own there is no such thing.
+fn is_empty(sent: &Value, of: &Type) -> bool {
+    match sent {
+        Value::Array(list) => list.is_empty() && of.list().is_some(),
+        Value::Object(map) => map.is_empty() && of.map().is_some() && !of.is_struct(),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

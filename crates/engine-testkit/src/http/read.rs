@@ -45,7 +45,9 @@ pub(super) fn get(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> 
             }))
         }
         "log" => Ok(Reply::text("")),
-        _ => {
+        subresource => {
+            let whole = (subresource == "status" && stored.hides()).then(|| stored.revealed());
+            let stored = whole.unwrap_or(stored);
             Ok(Reply::json(StatusCode::OK, show::object(resource, &call.route.version, &call.wish, &stored, call.now)?))
         }
     }

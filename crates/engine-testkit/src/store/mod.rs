@@ -88,6 +88,23 @@ impl Stored {
         Cow::Owned(value)
     }
 
+    /// Whether reads leave out something of the object.
+    pub(crate) fn hides(&self) -> bool {
+        self.hidden.is_some()
+    }
+
+    /// The same object, which shows everything.
+    pub(crate) fn revealed(&self) -> Arc<Self> {
+        Arc::new(Self {
+            value: self.whole().into_owned(),
+            revision: self.revision,
+            first: self.first,
+            written: self.written.clone(),
+            hidden: None,
+            json: OnceLock::new(),
+        })
+    }
+
     /// Serialised once, however many lists and watches send it.
     pub(crate) fn bytes(&self) -> Bytes {
         self.text().bytes.clone()

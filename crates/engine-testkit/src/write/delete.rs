@@ -116,7 +116,7 @@ pub(crate) fn delete(
         // It goes when it is empty, however often that is asked.
         return Ok(answer(&target, delete, Outcome::Stored(before), false));
     }
-    let mut after = before.value.clone();
+    let mut after = before.whole().into_owned();
     let mut finalizers = finalizers_for(resource, &after, delete.propagation);
     let cleanup = crate::controllers::CRD_CLEANUP;
     let defines = resource.is("apiextensions.k8s.io", "customresourcedefinitions");
@@ -184,12 +184,11 @@ pub(crate) fn delete(
             json::set(&mut after, &["metadata", "generation"], generation + 1);
         }
     }
-    let outcome = if after == before.value {
-        Outcome::Stored(before)
-    } else if delete.dry_run {
+    // What waits for something is shown whole, with what reads leave out.
+    let outcome = if delete.dry_run || after == *before.whole() {
         Outcome::Value(after)
     } else {
-        Outcome::Stored(state.store.put(&resource.gr, after))
+        Outcome::Value(state.store.put(&resource.gr, after).whole().into_owned())
     };
     Ok(answer(&target, delete, outcome, false))
 }

@@ -189,6 +189,7 @@ pub(crate) fn finish(
     // A client may rewrite or reset the entries; leaving them out keeps them.
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     let sent = admission::Empties::of(&after);
+    let with_empties = (!sent.is_empty() && !resource.is_custom()).then(|| after.clone());
     to_storage(&target, &mut after);
     // What another version of a custom resource owns is lost with what a write leaves out, whether it reaches that or not.
     let untouched = (resource.is_custom() && applied.is_none()).then(|| after.clone());
@@ -243,6 +244,9 @@ pub(crate) fn finish(
                 let mut told = Cow::Borrowed(untouched.as_ref().unwrap_or(&after));
                 for (field, _) in ends.iter().zip(unsaid).filter(|(_, unsaid)| *unsaid) {
                     json::remove(told.to_mut(), &["metadata", field]);
+                }
+                if let Some(with) = with_empties.filter(|_| target.version == &*resource.storage_version) {
+                    admission::put_empties_back(resource, &api_version, &with, told.to_mut());
                 }
                 // The client sees both in its own version, and so does whoever compares them.
                 let versions = resource.served_at(target.version);
@@ -315,25 +319,35 @@ pub(crate) fn finish(
         }
         without_times(raw.as_ref().unwrap_or(&after)) == without_times(written.as_ref().unwrap_or(old))
     };
+    // The status of a Service is shown with what reads of it leave out.
+    let shows_whole = target.subresource == "status";
+    let outcome = |stored: Arc<Stored>| match shows_whole && stored.hides() {
+        true => Outcome::Value(stored.whole().into_owned()),
+        false => Outcome::Stored(stored),
+    };
     if !completed && same() {
-        return Ok(Answer { warnings, ..Answer::of(Outcome::Stored(before.clone())) });
+        return Ok(Answer { warnings, ..Answer::of(outcome(before.clone())) });
     }
     let finished = is_finished(resource, &after);
     // What goes with this write is not read back any more.
     let written = if finished { None } else { admission::default_stored(resource, &mut after).or(raw) };
     if options.dry_run {
-        crate::store::hide(&mut after);
+        if !shows_whole {
+            crate::store::hide(&mut after);
+        }
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
     if finished {
         // No write of its own: watches see what was stored before, deleted.
         state.remove(&ObjectKey::new(&resource.gr, target.namespace, target.name));
-        crate::store::hide(&mut after);
+        if !shows_whole {
+            crate::store::hide(&mut after);
+        }
         return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
     }
     let stored = state.store.put_filled(&resource.gr, after, written);
     state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
-    Ok(Answer { warnings, ..Answer::of(Outcome::Stored(stored)) })
+    Ok(Answer { warnings, ..Answer::of(outcome(stored)) })
 }
 
 /// The object without the times of its managed fields: a write that would only renew those is none.
