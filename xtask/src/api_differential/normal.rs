@@ -123,7 +123,7 @@ impl Tokens {
             }
         }
         out = self.shown_versions(&out);
-        let ports = out.contains("odePort");
+        let ports = out.contains("odePort") || out.starts_with("Duplicate value: ");
         replace_words(&out, |word| {
             // In an object that a text shows, the colon before a number belongs to the word.
             let digits = word.trim_start_matches(':');
