@@ -18,6 +18,9 @@ use super::outcome::{Record, Step, normal};
 /// How long one command may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// What stands for the folder of the sample manifests, in commands and in what is kept of their output.
+const SAMPLES: &str = "{samples}";
+
 /// A case: some commands under a name.
 #[derive(Debug)]
 pub(super) struct Section {
@@ -109,7 +112,7 @@ impl Kubectl {
                 }
                 How::Take(lines) => {
                     let (text, running) = background.take().context("nothing runs in the background")?;
-                    steps.push(Step { command: text, code: None, output: normal(&running.take(lines)) });
+                    steps.push(Step { command: text, code: None, output: self.normal(&running.take(lines)) });
                     continue;
                 }
                 How::Until => {
@@ -123,7 +126,7 @@ impl Kubectl {
                 }
                 How::Output | How::LastLine | How::ExitCode => {
                     let output = self.run(line)?;
-                    let lines = normal(&output.text);
+                    let lines = self.normal(&output.text);
                     let kept = match line.how {
                         How::Output => lines,
                         How::LastLine => lines.into_iter().last().into_iter().collect(),
@@ -137,10 +140,15 @@ impl Kubectl {
         Ok(Record { section: section.name.clone(), steps })
     }
 
+    /// Without what differs from run to run and from checkout to checkout.
+    fn normal(&self, text: &str) -> Vec<String> {
+        normal(&text.replace(&*self.samples.to_string_lossy(), SAMPLES))
+    }
+
     fn command(&self, text: &str) -> Command {
         let mut command = Command::new(&self.program);
         command
-            .args(words(text).into_iter().map(|word| word.replace("{samples}", &self.samples.to_string_lossy())))
+            .args(words(text).into_iter().map(|word| word.replace(SAMPLES, &self.samples.to_string_lossy())))
             .current_dir(self.home.path())
             .env("HOME", self.home.path())
             .env("KUBECONFIG", &self.config)
