@@ -23,7 +23,7 @@ mod objects;
 
 use std::process::ExitCode;
 
-use harness::Line;
+use harness::{Arguments, Line};
 
 /// A case: what it is called, and what runs it.
 type Case = (&'static str, fn() -> Line);
@@ -44,36 +44,15 @@ const CASES: [Case; 13] = [
     ("bytes_per_index_node", || cluster::index_node("bytes_per_index_node", 12_000)),
 ];
 
-const USAGE: &str = "usage: cargo bench --bench engine -- [--json] [--only NAME]";
-
 fn main() -> ExitCode {
-    let (mut json, mut only) = (false, None);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" => json = true,
-            "--only" => only = arguments.next(),
-            // Cargo's own, to every bench.
-            "--bench" => {}
-            // Cargo's own, to every test: `cargo test --benches` must not take minutes.
-            "--test" => return ExitCode::SUCCESS,
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::from(2);
-            }
-        }
-    }
-    if let Some(only) = &only
-        && CASES.iter().all(|(name, _)| name != only)
-    {
-        let names: Vec<&str> = CASES.iter().map(|(name, _)| *name).collect();
-        eprintln!("there is no case `{only}`: {}\n{USAGE}", names.join(", "));
-        return ExitCode::from(2);
-    }
+    let names = CASES.map(|(name, _)| name);
+    let arguments = match Arguments::parse("engine", &[], &names) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     for (name, case) in CASES {
-        if only.as_deref().is_none_or(|only| only == name) {
-            let line = case();
-            if json { println!("{}", line.json()) } else { println!("{line}") }
+        if arguments.only.as_deref().is_none_or(|only| only == name) {
+            arguments.show(&case());
         }
     }
     ExitCode::SUCCESS

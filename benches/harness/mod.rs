@@ -1,8 +1,9 @@
-//! The clock and the allocator's count.
+//! What benches share: their arguments, the clock and the allocator's count.
 
 use std::alloc::System;
 use std::fmt;
 use std::hint::black_box;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::json;
@@ -10,6 +11,52 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// What a bench is asked for.
+pub(crate) struct Arguments {
+    /// Lines of JSON, for `cargo xtask bench`.
+    pub(crate) json: bool,
+    /// The flags that were given, of those that the bench has for itself.
+    pub(crate) flags: Vec<String>,
+    /// The only case to run.
+    pub(crate) only: Option<String>,
+}
+
+impl Arguments {
+    /// What the program was called with. The error is the exit code of a program that has nothing to do.
+    ///
+    /// `bench` is its name, `own` are flags of its own, `names` what `--only` may name.
+    pub(crate) fn parse(bench: &str, own: &[&str], names: &[&str]) -> Result<Self, ExitCode> {
+        let (mut json, mut flags, mut only) = (false, Vec::new(), None);
+        let optional: String = own.iter().map(|flag| format!(" [{flag}]")).collect();
+        let usage = format!("usage: cargo bench --bench {bench} -- [--json]{optional} [--only NAME]");
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--json" => json = true,
+                "--only" => only = arguments.next(),
+                // Cargo's own, to every bench.
+                "--bench" => {}
+                // Cargo's own, to every test: `cargo test --benches` must not take minutes.
+                "--test" => return Err(ExitCode::SUCCESS),
+                flag if own.contains(&flag) => flags.push(argument),
+                _ => {
+                    eprintln!("{usage}");
+                    return Err(ExitCode::from(2));
+                }
+            }
+        }
+        if let Some(only) = only.as_deref().filter(|only| !names.contains(only)) {
+            eprintln!("there is no case `{only}`: {}\n{usage}", names.join(", "));
+            return Err(ExitCode::from(2));
+        }
+        Ok(Self { json, flags, only })
+    }
+
+    pub(crate) fn show(&self, line: &Line) {
+        if self.json { println!("{}", line.json()) } else { println!("{line}") }
+    }
+}
 
 /// What one case came to.
 pub(crate) struct Line {

@@ -20,7 +20,7 @@ mod harness;
 
 use std::process::ExitCode;
 
-use harness::Line;
+use harness::{Arguments, Line};
 use target::{Kind, Target};
 
 /// A case that is about our server alone.
@@ -51,41 +51,17 @@ const SHARED: [Shared; 6] = [
 /// All cases of the real server.
 const REAL: &str = "real";
 
-const USAGE: &str = "usage: cargo bench --bench testkit -- [--json] [--real] [--only NAME]";
-
 fn main() -> ExitCode {
-    let (mut json, mut real, mut only) = (false, false, None);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--json" => json = true,
-            "--real" => real = true,
-            "--only" => only = arguments.next(),
-            // Cargo's own, to every bench.
-            "--bench" => {}
-            // Cargo's own, to every test: `cargo test --benches` must not take minutes.
-            "--test" => return ExitCode::SUCCESS,
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::from(2);
-            }
-        }
-    }
-    let mut names = OWN.iter().map(|(name, _)| *name).chain(SHARED.iter().flat_map(|(names, _)| *names));
-    if let Some(only) = &only
-        && only != REAL
-        && names.all(|name| name != only)
-    {
-        let names: Vec<&str> =
-            OWN.iter().map(|(name, _)| *name).chain(SHARED.iter().flat_map(|(names, _)| *names)).collect();
-        eprintln!("there is no case `{only}`: {}\n{USAGE}", names.join(", "));
-        return ExitCode::from(2);
-    }
-    let wanted =
-        |name: &str| only.as_deref().is_none_or(|only| only == name || (only == REAL && name.ends_with("_real")));
-    let show = |line: Line| if json { println!("{}", line.json()) } else { println!("{line}") };
+    let own = OWN.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = own.chain(SHARED.iter().flat_map(|(names, _)| *names)).chain([REAL]).collect();
+    let arguments = match Arguments::parse("testkit", &["--real"], &names) {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let (real, only) = (!arguments.flags.is_empty(), arguments.only.as_deref());
+    let wanted = |name: &str| only.is_none_or(|only| only == name || (only == REAL && name.ends_with("_real")));
     for (name, case) in OWN.into_iter().filter(|(name, _)| wanted(name)) {
-        show(case(name));
+        arguments.show(&case(name));
     }
     // One server at a time: an idle kube-apiserver is not idle.
     for (at, kind) in Kind::ALL.into_iter().enumerate() {
@@ -100,7 +76,7 @@ fn main() -> ExitCode {
             }
         };
         for (names, case) in SHARED.into_iter().filter(|(names, _)| wanted(names[at])) {
-            show(case(names[at], &target));
+            arguments.show(&case(names[at], &target));
         }
     }
     ExitCode::SUCCESS

@@ -151,8 +151,7 @@ impl Shape {
 impl Struct {
     /// The type of a built-in kind.
     pub(super) fn of_kind(api_version: &str, kind: &str) -> Option<&'static Self> {
-        let found = KINDS.iter().find(|((version, name), _)| *version == api_version && *name == kind);
-        found.and_then(|(_, name)| STRUCTS.get(name))
+        KINDS.get(&(api_version, kind)).and_then(|name| STRUCTS.get(name))
     }
 
     /// The type of `metadata`.

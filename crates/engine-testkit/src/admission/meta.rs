@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::names;
+use super::{names, rules::At};
 use crate::{
-    json::{get, i64_at, list_at, map_at, str_at},
+    json::{get, i64_at, list_at, str_at},
     status::Cause,
 };
 
@@ -89,30 +89,9 @@ fn no_new_finalizers(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
 }
 
 fn labels(object: &Value, causes: &mut Vec<Cause>) {
-    label_map(object, &["metadata", "labels"], "metadata.labels", causes);
-    let mut size = 0;
-    for (key, value) in map_at(object, &["metadata", "annotations"]).into_iter().flatten() {
-        size += key.len() + value.as_str().map_or(0, str::len);
-        for complaint in names::key_complaints(&key.to_lowercase()) {
-            causes.push(Cause::invalid("metadata.annotations", &key.as_str().into(), complaint));
-        }
-    }
-    if size > 256 * 1024 {
-        causes.push(Cause::too_long("metadata.annotations", 256 * 1024));
-    }
-}
-
-/// Keys and values of labels, wherever labels are.
-pub(super) fn label_map(object: &Value, at: &[&str], field: &str, causes: &mut Vec<Cause>) {
-    for (key, value) in map_at(object, at).into_iter().flatten() {
-        for complaint in names::key_complaints(key) {
-            causes.push(Cause::invalid(field, &key.as_str().into(), complaint));
-        }
-        let text = value.as_str().unwrap_or_default();
-        for complaint in names::value_complaints(text) {
-            causes.push(Cause::invalid(field, &text.into(), complaint));
-        }
-    }
+    let metadata = At::root(object).field("metadata");
+    metadata.field("labels").labels(causes);
+    metadata.field("annotations").annotations(causes);
 }
 
 fn owners(object: &Value, causes: &mut Vec<Cause>) {

@@ -129,6 +129,27 @@ pub(crate) fn label_1035(text: &str) -> Vec<String> {
     too_long.into_iter().chain(malformed).collect()
 }
 
+/// What is wrong with the name of a port: <https://www.rfc-editor.org/rfc/rfc6335#section-5.1>
+pub(crate) fn port_complaints(name: &str) -> Vec<&'static str> {
+    let mut out = Vec::new();
+    if name.len() > 15 {
+        out.push("must be no more than 15 characters");
+    }
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        out.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+    }
+    if !name.bytes().any(|b| b.is_ascii_lowercase()) {
+        out.push("must contain at least one letter (a-z)");
+    }
+    if name.contains("--") {
+        out.push("must not contain consecutive hyphens");
+    }
+    if name.starts_with('-') || name.ends_with('-') {
+        out.push("must not begin or end with a hyphen");
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,5 +171,12 @@ mod tests {
         assert!(key_complaints("app.kubernetes.io/name").is_empty());
         assert!(!key_complaints("/x").is_empty());
         assert!(!value_complaints("a b").is_empty());
+    }
+
+    #[test]
+    fn names_of_ports() {
+        assert!(port_complaints("http").is_empty());
+        assert_eq!(port_complaints("8080"), ["must contain at least one letter (a-z)"]);
+        assert_eq!(port_complaints("-").len(), 2);
     }
 }

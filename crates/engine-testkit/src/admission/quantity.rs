@@ -68,7 +68,14 @@ pub(super) fn parse(text: &str) -> Result<String, &'static str> {
     }
 }
 
-const ONE: i128 = 1_000_000_000;
+/// A whole one, in billionths.
+pub(super) const ONE: i128 = 1_000_000_000;
+
+/// Whether so many billionths are no whole number once they are rounded up to thousandths, as amounts are looked at.
+pub(super) fn has_fraction(nanos: i128) -> bool {
+    let thousandths = nanos.div_euclid(1_000_000) + i128::from(nanos.rem_euclid(1_000_000) > 0);
+    thousandths % 1_000 != 0
+}
 
 fn binary(nanos: i128) -> String {
     // What is no whole number, or less than 1024, is written in decimal.

@@ -139,11 +139,7 @@ fn claim(object: &Value, out: &mut Vec<String>) {
     }
     for kind in ["requests", "limits"] {
         let text = str_at(object, &["spec", "resources", kind, "storage"]);
-        // Looked at in thousandths, rounded up.
-        let fraction = quantity::value(text).is_some_and(|nanos| {
-            (nanos.div_euclid(1_000_000) + i128::from(nanos.rem_euclid(1_000_000) > 0)) % 1_000 != 0
-        });
-        if fraction {
+        if quantity::value(text).is_some_and(quantity::has_fraction) {
             out.push(format!(
                 "spec.resources.{kind}[storage]: fractional byte value {text:?} is invalid, must be an integer"
             ));

@@ -10,7 +10,7 @@ use crate::{
     json_text,
     resources::Resource,
     status::ApiError,
-    write::patch,
+    write::{self, patch},
 };
 
 /// A body that was read.
@@ -78,12 +78,7 @@ pub(super) fn object(inner: &Inner, resource: &Resource, version: &str, call: &C
     if !resource.is_custom() && kind != resource.kind {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         if inner.state.lock().registry.by_kind(group, kind).is_none() {
-            let last = api_version.rsplit('/').next().unwrap_or_default();
-            return Err(ApiError::bad_request(format!(
-                "{kind} in version {last:?} cannot be handled as a {}: no kind {kind:?} is registered for version \
-                 {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
-                resource.kind
-            )));
+            return Err(write::other_kind(resource, api_version, kind));
         }
     }
     Ok(decoded)
@@ -109,9 +104,7 @@ fn identify(resource: &Resource, version: &str, call: &Call, value: &mut Value) 
             return Err(Err(format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(&call.body))));
         }
         if api_version != wanted {
-            return Err(Ok(ApiError::bad_request(format!(
-                "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
-            ))));
+            return Err(Ok(write::other_version(&api_version, &wanted)));
         }
         return Ok(());
     }
@@ -161,10 +154,7 @@ pub(super) fn delete_options(call: &Call) -> Result<Value, ApiError> {
     }
     match json::str_at(&value, &["kind"]) {
         "" | "DeleteOptions" => Ok(value),
-        kind => Err(ApiError::bad_request(format!(
-            "no kind {kind:?} is registered for version {:?} in scheme \"pkg/runtime/scheme.go:111\"",
-            json::str_at(&value, &["apiVersion"])
-        ))),
+        kind => Err(ApiError::bad_request(write::unregistered(json::str_at(&value, &["apiVersion"]), kind))),
     }
 }
 

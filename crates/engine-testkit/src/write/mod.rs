@@ -189,28 +189,38 @@ fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
             )));
         }
         if api_version != wanted {
-            return Err(ApiError::bad_request(format!(
-                "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
-            )));
+            return Err(other_version(&api_version, &wanted));
         }
         return Ok(());
     }
-    let hub_version = api_version.rsplit('/').next().unwrap_or_default();
     // A kind of the same group is known by its version, and then cannot be converted.
     let same_version = resource.versions.iter().any(|v| resource.api_version(v) == api_version);
     if kind == resource.kind && same_version {
         if api_version == wanted {
             return Ok(());
         }
-        return Err(ApiError::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
-        )));
+        return Err(other_version(&api_version, &wanted));
     }
-    Err(ApiError::bad_request(format!(
-        "{kind} in version {hub_version:?} cannot be handled as a {}: no kind {kind:?} is registered for version \
-         {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"",
-        resource.kind
-    )))
+    Err(other_kind(resource, &api_version, &kind))
+}
+
+/// The object is of another version than the path.
+pub(crate) fn other_version(api_version: &str, wanted: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
+    ))
+}
+
+/// The object is of a kind that nobody knows, where the path wants one of its own.
+pub(crate) fn other_kind(resource: &Resource, api_version: &str, kind: &str) -> ApiError {
+    let (version, wanted) = (api_version.rsplit('/').next().unwrap_or_default(), &resource.kind);
+    let unregistered = unregistered(api_version, kind);
+    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {wanted}: {unregistered}"))
+}
+
+/// That nobody knows a kind, in the words of a real server.
+pub(crate) fn unregistered(api_version: &str, kind: &str) -> String {
+    format!("no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"")
 }
 
 /// Whether an object is one that ownership can be told of. A custom resource may be none where nobody asks: in what a write

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    admission::{quantity, rules},
+    admission::{
+        quantity,
+        rules::{self, is_pages},
+    },
     json::{get, map_at},
 };
 
@@ -55,8 +58,4 @@ pub(super) fn of_pod(spec: &mut Value) {
     };
     set("limits", limits);
     set("requests", requests);
-}
-
-fn is_pages(name: &str) -> bool {
-    name.starts_with("hugepages-")
 }

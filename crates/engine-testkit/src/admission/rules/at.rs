@@ -76,6 +76,11 @@ impl<'a> At<'a> {
         causes.push(Cause::invalid(self.path.clone(), self.value, detail));
     }
 
+    /// The text of a field is wrong, also where it is left out.
+    pub(in crate::admission) fn wrong(&self, detail: impl AsRef<str>, causes: &mut Vec<Cause>) {
+        causes.push(Cause::invalid(self.path.clone(), &self.text().into(), detail));
+    }
+
     pub(in crate::admission) fn forbidden(&self, detail: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::forbidden(self.path.clone(), detail));
     }
@@ -126,21 +131,57 @@ impl<'a> At<'a> {
 
     /// The name of another object.
     pub(in crate::admission) fn name(&self, rule: names::Rule, causes: &mut Vec<Cause>) {
-        for complaint in names::complaints(self.text(), rule) {
-            causes.push(Cause::invalid(self.path.clone(), &self.text().into(), complaint));
+        names::complaints(self.text(), rule).iter().for_each(|complaint| self.wrong(complaint, causes));
+    }
+
+    /// A port by number or name.
+    pub(in crate::admission) fn port_or_name(&self, causes: &mut Vec<Cause>) {
+        if self.value.is_string() {
+            self.port_name(causes);
+        } else {
+            self.port(causes);
         }
+    }
+
+    /// The name of a port; true when it is one.
+    pub(in crate::admission) fn port_name(&self, causes: &mut Vec<Cause>) -> bool {
+        let complaints = names::port_complaints(self.text());
+        complaints.iter().for_each(|complaint| self.wrong(complaint, causes));
+        complaints.is_empty()
+    }
+
+    /// A qualified name, as the keys of labels are.
+    pub(in crate::admission) fn key(&self, causes: &mut Vec<Cause>) {
+        names::key_complaints(self.text()).iter().for_each(|complaint| self.wrong(complaint, causes));
+    }
+
+    /// The value of a label.
+    pub(in crate::admission) fn label_value(&self, causes: &mut Vec<Cause>) {
+        names::value_complaints(self.text()).iter().for_each(|complaint| self.wrong(complaint, causes));
     }
 
     /// Keys and values of labels.
     pub(in crate::admission) fn labels(&self, causes: &mut Vec<Cause>) {
         for (key, value) in self.value.as_object().into_iter().flatten() {
-            for complaint in names::key_complaints(key) {
+            let wrong = |text: &str, complaint: String| Cause::invalid(self.path.clone(), &text.into(), complaint);
+            causes.extend(names::key_complaints(key).into_iter().map(|complaint| wrong(key, complaint)));
+            let text = value.as_str().unwrap_or_default();
+            causes.extend(names::value_complaints(text).into_iter().map(|complaint| wrong(text, complaint)));
+        }
+    }
+
+    /// Keys and size of annotations.
+    pub(in crate::admission) fn annotations(&self, causes: &mut Vec<Cause>) {
+        const MOST: usize = 256 * 1024;
+        let mut size = 0;
+        for (key, value) in self.value.as_object().into_iter().flatten() {
+            size += key.len() + value.as_str().map_or(0, str::len);
+            for complaint in names::key_complaints(&key.to_lowercase()) {
                 causes.push(Cause::invalid(self.path.clone(), &key.as_str().into(), complaint));
             }
-            let text = value.as_str().unwrap_or_default();
-            for complaint in names::value_complaints(text) {
-                causes.push(Cause::invalid(self.path.clone(), &text.into(), complaint));
-            }
+        }
+        if size > MOST {
+            causes.push(Cause::too_long(self.path.clone(), MOST as u64));
         }
     }
 
@@ -162,15 +203,8 @@ impl<'a> At<'a> {
                 }
                 _ => operator.invalid("not a valid selector operator", causes),
             }
-            let key = expression.field("key");
-            for complaint in names::key_complaints(key.text()) {
-                causes.push(Cause::invalid(key.path.clone(), &key.text().into(), complaint));
-            }
-            for value in values.items() {
-                for complaint in names::value_complaints(value.text()) {
-                    causes.push(Cause::invalid(value.path.clone(), value.value, complaint));
-                }
-            }
+            expression.field("key").key(causes);
+            values.items().for_each(|value| value.label_value(causes));
         }
     }
 

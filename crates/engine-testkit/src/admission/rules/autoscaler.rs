@@ -1,6 +1,6 @@
 //! HorizontalPodAutoscalers.
 
-use super::{At, Change};
+use super::{At, Change, resource_names};
 use crate::{admission::names, status::Cause};
 
 /// What is asked of the `apiVersion` of a reference.
@@ -176,7 +176,7 @@ fn source(source: &At<'_>, described: Group, causes: &mut Vec<Cause>) {
             if name.text().is_empty() {
                 name.required("must specify a resource name", causes);
             } else if of == "containerResource" {
-                resource_name(&name, causes);
+                resource_names::of_container(name.text(), &name.path, causes);
             }
             if of == "containerResource" {
                 let container = source.field("container");
@@ -192,54 +192,6 @@ fn source(source: &At<'_>, described: Group, causes: &mut Vec<Cause>) {
             }
             if utilization.is_set() && average.is_set() {
                 average.forbidden("may not set both a target raw value and a target utilization", causes);
-            }
-        }
-    }
-}
-
-/// A resource that a container may ask for.
-fn resource_name(name: &At<'_>, causes: &mut Vec<Cause>) {
-    let text = name.text();
-    let complaints = names::key_complaints(text);
-    let qualified = complaints.is_empty();
-    for complaint in complaints {
-        causes.push(Cause::invalid(name.path.clone(), name.value, complaint));
-    }
-    let for_containers = matches!(text, "cpu" | "memory" | "ephemeral-storage") || text.starts_with("hugepages-");
-    match text.split_once('/') {
-        None if for_containers => {}
-        None => {
-            // What a quota may count, and a container does not have.
-            const OTHERS: [&str; 17] = [
-                "pods",
-                "persistentvolumeclaims",
-                "services",
-                "replicationcontrollers",
-                "resourcequotas",
-                "secrets",
-                "configmaps",
-                "storage",
-                "limits.cpu",
-                "limits.memory",
-                "limits.ephemeral-storage",
-                "requests.cpu",
-                "requests.memory",
-                "requests.storage",
-                "requests.ephemeral-storage",
-                "services.nodeports",
-                "services.loadbalancers",
-            ];
-            if qualified && !OTHERS.contains(&text) {
-                name.invalid("must be a standard resource type or fully qualified", causes);
-            }
-            name.invalid("must be a standard resource for containers", causes);
-        }
-        Some((domain, _)) => {
-            let native = domain == "kubernetes.io" || domain.ends_with(".kubernetes.io");
-            let reserved = text.starts_with("requests.");
-            let quota = names::key_complaints(&format!("requests.{text}")).is_empty();
-            if !native && (reserved || !quota) {
-                name.invalid("doesn't follow extended resource name standard", causes);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! PodDisruptionBudgets.
 
 use super::{At, Change, workload};
-use crate::{admission::names, status::Cause};
+use crate::status::Cause;
 
 pub(super) fn disruption_budget(change: &Change<'_>, causes: &mut Vec<Cause>) {
     let root = change.root();
@@ -39,9 +39,7 @@ fn conditions(conditions: &At<'_>, causes: &mut Vec<Cause>) {
             causes.push(Cause::duplicate(kind.path.clone(), &kind.text().into()));
         }
         seen.push(kind.text());
-        for complaint in names::key_complaints(kind.text()) {
-            causes.push(Cause::invalid(kind.path.clone(), &kind.text().into(), complaint));
-        }
+        kind.key(causes);
         let status = condition.field("status");
         if !matches!(status.text(), "True" | "False" | "Unknown") {
             status.unsupported(&["False", "True", "Unknown"], causes);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{At, diff, network, quota};
+use super::{At, diff, network, quota, resource_names::is_native};
 use crate::{
     admission::{Empties, names},
     json::{self, get, str_at},
@@ -387,8 +387,7 @@ fn claimed(path: &str, key: &str, causes: &mut Vec<Cause>) -> bool {
     for complaint in complaints {
         causes.push(Cause::invalid(path, &key.into(), complaint));
     }
-    let native = !key.contains('/') || key.contains("kubernetes.io/");
-    if ok && native && key != "storage" {
+    if ok && is_native(key) && key != "storage" {
         causes.push(Cause::unsupported(path, &key.into(), &["storage"]));
         return false;
     }
@@ -422,9 +421,7 @@ pub(super) fn event(root: &At<'_>, reporter: &str, causes: &mut Vec<Cause>) {
         }
     };
     controller.must_be_there(causes);
-    for complaint in names::key_complaints(controller.text()) {
-        causes.push(Cause::invalid(controller.path.clone(), &controller.text().into(), complaint));
-    }
+    controller.key(causes);
     for field in ["reportingInstance", "action", "reason"] {
         let at = root.field(field);
         at.must_be_there(causes);

@@ -171,9 +171,7 @@ fn hints(hints: &At<'_>, causes: &mut Vec<Cause>) {
             if nodes {
                 name.name(names::Rule::Subdomain, causes);
             } else {
-                for complaint in names::value_complaints(name.text()) {
-                    causes.push(Cause::invalid(name.path.clone(), &name.text().into(), complaint));
-                }
+                name.label_value(causes);
             }
         }
     }

@@ -14,6 +14,7 @@ mod pod;
 mod quota;
 mod rbac;
 mod registration;
+mod resource_names;
 pub(super) mod service;
 mod webhooks;
 mod workload;
@@ -24,7 +25,7 @@ pub(super) use self::pod::{
     app_armor_key, app_armor_profile, created as pod_created, is_app_armor, pod, status_updated as pod_status_updated,
     total_of_containers, updated as pod_updated,
 };
-pub(super) use self::{at::At, change::change, event::made_newer};
+pub(super) use self::{at::At, change::change, event::made_newer, resource_names::is_pages};
 use crate::{status::Cause, write::Target};
 
 /// A new object, or the next state of one.

@@ -5,41 +5,10 @@ use serde_json::Value;
 use super::{At, ip};
 use crate::{admission::names, json::list_at, status::Cause};
 
-/// A port by number or name.
-pub(super) fn port_or_name(at: &At<'_>, causes: &mut Vec<Cause>) {
-    if at.value.is_string() { port_name(at, causes) } else { at.port(causes) }
-}
-
 /// A qualified name, where one is.
 pub(super) fn qualified(at: &At<'_>, causes: &mut Vec<Cause>) {
     if at.is_set() {
-        for complaint in names::key_complaints(at.text()) {
-            causes.push(Cause::invalid(at.path.clone(), at.value, complaint));
-        }
-    }
-}
-
-/// <https://www.rfc-editor.org/rfc/rfc6335#section-5.1>
-pub(super) fn port_name(at: &At<'_>, causes: &mut Vec<Cause>) {
-    let text = at.text();
-    let mut found = Vec::new();
-    if text.len() > 15 {
-        found.push("must be no more than 15 characters");
-    }
-    if !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') || text.is_empty() {
-        found.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
-    }
-    if !text.bytes().any(|b| b.is_ascii_lowercase()) {
-        found.push("must contain at least one letter (a-z)");
-    }
-    if text.contains("--") {
-        found.push("must not contain consecutive hyphens");
-    }
-    if text.starts_with('-') || text.ends_with('-') {
-        found.push("must not begin or end with a hyphen");
-    }
-    for complaint in found {
-        causes.push(Cause::invalid(at.path.clone(), &text.into(), complaint));
+        at.key(causes);
     }
 }
 
@@ -102,7 +71,9 @@ fn backend(at: &At<'_>, causes: &mut Vec<Cause>) {
                     causes.push(Cause::invalid(at.path.clone(), &"".into(), "cannot set both port name & port number"))
                 }
                 (true, true) => at.required("port name or number is required", causes),
-                (false, true) => port_name(&port, causes),
+                (false, true) => {
+                    port.port_name(causes);
+                }
                 (true, false) => number.port(causes),
             }
         }
@@ -229,7 +200,7 @@ fn policy_port(port: &At<'_>, causes: &mut Vec<Cause>) {
             if end.is_set() {
                 end.invalid("may not be specified when `port` is non-numeric", causes);
             }
-            port_name(&number, causes);
+            number.port_name(causes);
         }
         _ => {
             number.port(causes);

@@ -5,77 +5,17 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::At;
+use super::{
+    At,
+    resource_names::{anywhere, is_native, is_of_quota, is_pages, is_whole, of_container},
+};
 use crate::{
     admission::{names, quantity},
     json::list_at,
     status::Cause,
 };
 
-/// What a quota may count or add up. What is counted is a whole number.
-const QUOTA: [(&str, bool); 19] = [
-    ("cpu", false),
-    ("memory", false),
-    ("ephemeral-storage", false),
-    ("requests.cpu", false),
-    ("requests.memory", false),
-    ("requests.storage", false),
-    ("requests.ephemeral-storage", false),
-    ("limits.cpu", false),
-    ("limits.memory", false),
-    ("limits.ephemeral-storage", false),
-    ("pods", true),
-    ("resourcequotas", true),
-    ("services", true),
-    ("replicationcontrollers", true),
-    ("secrets", true),
-    ("persistentvolumeclaims", true),
-    ("configmaps", true),
-    ("services.nodeports", true),
-    ("services.loadbalancers", true),
-];
 const COMPUTE: [&str; 6] = ["cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
-
-fn is_huge(name: &str) -> bool {
-    name.starts_with("hugepages-") || name.starts_with("requests.hugepages-")
-}
-
-fn is_of_quota(name: &str) -> bool {
-    QUOTA.iter().any(|(known, _)| *known == name) || is_huge(name)
-}
-
-/// Storage is no resource of a quota, which knows only requests for it.
-fn is_known(name: &str) -> bool {
-    name == "storage" || is_of_quota(name)
-}
-
-/// Whether the name is the server's own rather than that of a device or the like.
-fn is_native(name: &str) -> bool {
-    !name.contains('/') || name.contains("kubernetes.io/")
-}
-
-fn is_extended(name: &str) -> bool {
-    !is_native(name) && !name.starts_with("requests.") && names::key_complaints(&format!("requests.{name}")).is_empty()
-}
-
-fn is_whole(name: &str) -> bool {
-    QUOTA.iter().any(|(known, whole)| *whole && *known == name) || is_extended(name)
-}
-
-/// The name of a resource anywhere.
-fn resource_name(at: &At<'_>, name: &str, causes: &mut Vec<Cause>) -> bool {
-    let complaints = names::key_complaints(name);
-    let mut ok = complaints.is_empty();
-    for complaint in complaints {
-        causes.push(Cause::invalid(at.path.clone(), &name.into(), complaint));
-    }
-    if ok && !name.contains('/') && !is_known(name) {
-        ok = false;
-        let detail = "must be a standard resource type or fully qualified";
-        causes.push(Cause::invalid(at.path.clone(), &name.into(), detail));
-    }
-    ok
-}
 
 /// A quantity of a resource.
 pub(super) fn amount(at: &At<'_>, name: &str, causes: &mut Vec<Cause>) {
@@ -83,9 +23,7 @@ pub(super) fn amount(at: &At<'_>, name: &str, causes: &mut Vec<Cause>) {
     if nanos < 0 {
         at.invalid("must be greater than or equal to 0", causes);
     }
-    // Looked at in thousandths, rounded up.
-    let thousandths = nanos.div_euclid(1_000_000) + i128::from(nanos.rem_euclid(1_000_000) > 0);
-    if is_whole(name) && thousandths % 1_000 != 0 {
+    if is_whole(name) && quantity::has_fraction(nanos) {
         at.invalid("must be an integer", causes);
     }
 }
@@ -93,7 +31,7 @@ pub(super) fn amount(at: &At<'_>, name: &str, causes: &mut Vec<Cause>) {
 /// The limits of a quota, or what is used of them.
 fn amounts(map: &At<'_>, causes: &mut Vec<Cause>) {
     for (name, at) in map.entries() {
-        resource_name(&at, name, causes);
+        anywhere(name, &at.path, causes);
         if !name.contains('/') && !is_of_quota(name) {
             causes.push(Cause::invalid(at.path.clone(), &name.into(), "must be a standard resource for quota"));
         }
@@ -215,18 +153,10 @@ pub(super) fn quota_status(root: &At<'_>, causes: &mut Vec<Cause>) {
 
 /// A resource that a limit is about.
 fn limited_name(kind: &str, at: &At<'_>, name: &str, causes: &mut Vec<Cause>) {
-    resource_name(at, name, causes);
-    if !matches!(kind, "Pod" | "Container") {
-        return;
-    }
-    if !name.contains('/') {
-        if !matches!(name, "cpu" | "memory" | "ephemeral-storage") && !name.starts_with("hugepages-") {
-            let detail = "must be a standard resource for containers";
-            causes.push(Cause::invalid(at.path.clone(), &name.into(), detail));
-        }
-    } else if !is_native(name) && !is_extended(name) {
-        let detail = "doesn't follow extended resource name standard";
-        causes.push(Cause::invalid(at.path.clone(), &name.into(), detail));
+    if matches!(kind, "Pod" | "Container") {
+        of_container(name, &at.path, causes);
+    } else {
+        anywhere(name, &at.path, causes);
     }
 }
 
@@ -333,7 +263,7 @@ fn compare(kind: &str, limit: &At<'_>, name: &str, causes: &mut Vec<Cause>) {
         }
     }
     if let (Some(default), Some(request)) = (default, request)
-        && (!is_native(name) || name.starts_with("hugepages-"))
+        && (!is_native(name) || is_pages(name))
         && default.1 != request.1
     {
         let detail = format!("default value {} must equal to defaultRequest value {} in {name}", default.0, request.0);

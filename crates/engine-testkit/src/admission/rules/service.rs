@@ -119,7 +119,7 @@ fn ports(spec: &At<'_>, causes: &mut Vec<Cause>) {
         }
         port.field("port").port(causes);
         port.field("protocol").required_one_of(&PROTOCOLS, causes);
-        network::port_or_name(&port.field("targetPort"), causes);
+        port.field("targetPort").port_or_name(causes);
         network::qualified(&port.field("appProtocol"), causes);
     }
 }

@@ -1,6 +1,6 @@
 //! Which nodes and which other Pods a Pod wants or avoids.
 
-use super::{At, text};
+use super::At;
 use crate::{admission::names, status::Cause};
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
@@ -61,12 +61,12 @@ fn node_term(at: &At<'_>, wanted: Values, causes: &mut Vec<Cause>) {
                 values.required("must be specified single value when `operator` is 'Lt' or 'Gt'", causes);
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
-            _ => text::wrong(&operator, "not a valid selector operator", causes),
+            _ => operator.wrong("not a valid selector operator", causes),
         }
-        text::key(&expression.field("key"), causes);
+        expression.field("key").key(causes);
         if wanted == Values::OfLabels {
             for value in values.items() {
-                names::value_complaints(value.text()).iter().for_each(|c| text::wrong(&value, c, causes));
+                value.label_value(causes);
             }
         }
     }
@@ -79,13 +79,13 @@ fn node_term(at: &At<'_>, wanted: Values, causes: &mut Vec<Cause>) {
                     values.required(detail, causes);
                 }
             }
-            _ => text::wrong(&operator, "not a valid selector operator", causes),
+            _ => operator.wrong("not a valid selector operator", causes),
         }
         let key = expression.field("key");
         if key.text() == "metadata.name" {
             values.items().for_each(|value| value.name(names::Rule::Subdomain, causes));
         } else {
-            text::wrong(&key, "not a valid field selector key", causes);
+            key.wrong("not a valid field selector key", causes);
         }
     }
 }
@@ -101,7 +101,7 @@ fn term(at: &At<'_>, causes: &mut Vec<Cause>) {
     if key.text().is_empty() {
         key.required("can not be empty", causes);
     }
-    text::key(&key, causes);
+    key.key(causes);
 }
 
 /// Labels of the Pod itself that its selector is extended by.
@@ -112,7 +112,7 @@ pub(super) fn label_keys(at: &At<'_>, causes: &mut Vec<Cause>) {
         if list.len() > 0 && !selector.is_set() {
             list.forbidden("must not be specified when labelSelector is not set", causes);
         } else {
-            list.items().for_each(|key| text::key(&key, causes));
+            list.items().for_each(|key| key.key(causes));
         }
     }
     let mut selected: Vec<&str> = selector.field("matchLabels").entries().map(|(key, _)| key).collect();

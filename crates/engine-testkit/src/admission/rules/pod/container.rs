@@ -141,15 +141,11 @@ fn ports(list: &At<'_>, causes: &mut Vec<Cause>) {
     let mut names = Vec::new();
     for port in list.items() {
         let name = port.field("name");
-        if !name.text().is_empty() {
-            let complaints = text::port_name_complaints(name.text());
-            complaints.iter().for_each(|complaint| name.invalid(complaint, causes));
-            if complaints.is_empty() {
-                if names.contains(&name.text()) {
-                    causes.push(Cause::duplicate(name.path.clone(), name.value));
-                } else {
-                    names.push(name.text());
-                }
+        if !name.text().is_empty() && name.port_name(causes) {
+            if names.contains(&name.text()) {
+                causes.push(Cause::duplicate(name.path.clone(), name.value));
+            } else {
+                names.push(name.text());
             }
         }
         let number = port.field("containerPort");

@@ -85,7 +85,7 @@ fn source(variable: &At<'_>, causes: &mut Vec<Cause>) {
     } else {
         return;
     };
-    text::wrong(&from, detail, causes);
+    from.wrong(detail, causes);
 }
 
 /// The path before a subscript, and the subscript: `metadata.labels['a']`.
@@ -100,7 +100,7 @@ pub(super) fn field(at: &At<'_>, supported: &[&str], causes: &mut Vec<Cause>) {
     if !version.must_be_there(causes) || !path.must_be_there(causes) {
         return;
     }
-    let mut unknown = |why: String| text::wrong(&path, format!("error converting fieldPath: {why}"), causes);
+    let mut unknown = |why: String| path.wrong(format!("error converting fieldPath: {why}"), causes);
     if version.text() != "v1" {
         return unknown(format!("unsupported pod version: {}", version.text()));
     }
@@ -191,7 +191,7 @@ pub(super) fn objects(list: &At<'_>, causes: &mut Vec<Cause>) {
                 let name = at.field("name");
                 if name.must_be_there(causes) {
                     for complaint in names::prefix_complaint(name.text(), names::Rule::Subdomain) {
-                        text::wrong(&name, complaint, causes);
+                        name.wrong(complaint, causes);
                     }
                 }
             }
@@ -218,7 +218,7 @@ pub(super) fn files(spec: &At<'_>, causes: &mut Vec<Cause>) {
             match spec.field("volumes").items().filter(|v| v.field("name").text() == name.text()).last() {
                 None => causes.push(Cause::not_found(name.path.clone(), &name.text().into())),
                 Some(volume) if !volume.field("emptyDir").is_set() => {
-                    text::wrong(&name, "referenced volume must be of type emptyDir", causes);
+                    name.wrong("referenced volume must be of type emptyDir", causes);
                 }
                 Some(_) => {}
             }

@@ -66,7 +66,7 @@ fn handler(at: &At<'_>, ways: &[&str], grace: Option<i64>, causes: &mut Vec<Caus
         }
         Some(("httpGet", http)) => {
             http.field("path").must_be_there(causes);
-            text::port_or_name(&http.field("port"), causes);
+            http.field("port").port_or_name(causes);
             text::exactly_one_of(&http.field("scheme"), &["HTTP", "HTTPS"], causes);
             let headers = http.field("httpHeaders");
             for header in headers.items() {
@@ -86,7 +86,7 @@ fn handler(at: &At<'_>, ways: &[&str], grace: Option<i64>, causes: &mut Vec<Caus
             }
         }
         // A socket or gRPC.
-        Some((_, other)) => text::port_or_name(&other.field("port"), causes),
+        Some((_, other)) => other.field("port").port_or_name(causes),
     }
     for (_, at) in set {
         at.forbidden("may not specify more than 1 handler type", causes);

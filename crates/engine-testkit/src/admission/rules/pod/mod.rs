@@ -103,7 +103,7 @@ pub(super) fn template(at: &At<'_>, causes: &mut Vec<Cause>) {
     // In a template the path of the metadata is left out.
     At::new(metadata.field("labels").value, &format!("{}.labels", at.path)).labels(causes);
     let notes = At::new(metadata.field("annotations").value, &format!("{}.annotations", at.path));
-    text::annotations(&notes, causes);
+    notes.annotations(causes);
     let spec = at.field("spec");
     annotations::validate(&notes, &spec, causes);
     spec::validate(&spec, Context { pod: None }, causes);

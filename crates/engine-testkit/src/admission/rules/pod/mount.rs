@@ -17,14 +17,14 @@ pub(super) fn mounts(container: &At<'_>, volumes: &[At<'_>], causes: &mut Vec<Ca
         }
         path.must_be_there(causes);
         if paths.contains(&path.text()) {
-            text::wrong(&path, "must be unique", causes);
+            path.wrong("must be unique", causes);
         }
         paths.push(path.text());
         if devices.iter().any(|device| device.field("name").text() == name.text()) {
-            text::wrong(&name, "must not already exist in volumeDevices", causes);
+            name.wrong("must not already exist in volumeDevices", causes);
         }
         if devices.iter().any(|device| device.field("devicePath").text() == path.text()) {
-            text::wrong(&path, "must not already exist as a path in volumeDevices", causes);
+            path.wrong("must not already exist as a path in volumeDevices", causes);
         }
         let (below, expression) = (mount.field("subPath"), mount.field("subPathExpr"));
         if !below.text().is_empty() {
@@ -63,30 +63,30 @@ pub(super) fn devices(container: &At<'_>, volumes: &[At<'_>], causes: &mut Vec<C
         let (name, path) = (device.field("name"), device.field("devicePath"));
         name.must_be_there(causes);
         if names.contains(&name.text()) {
-            text::wrong(&name, "must be unique", causes);
+            name.wrong("must be unique", causes);
         }
         match volumes.iter().find(|volume| volume.field("name").text() == name.text()) {
             None => causes.push(Cause::not_found(name.path.clone(), &name.text().into())),
             Some(volume) if !volume.field("persistentVolumeClaim").is_set() && !volume.field("ephemeral").is_set() => {
                 let detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
-                text::wrong(&name, detail, causes);
+                name.wrong(detail, causes);
             }
             Some(_) => {}
         }
         path.must_be_there(causes);
         if paths.contains(&path.text()) {
-            text::wrong(&path, "must be unique", causes);
+            path.wrong("must be unique", causes);
         }
         if text::has_backsteps(path.text()) {
-            text::wrong(&path, "can not contain backsteps ('..')", causes);
+            path.wrong("can not contain backsteps ('..')", causes);
         } else {
             paths.push(path.text());
         }
         if mounts.iter().any(|mount| mount.field("name").text() == name.text()) {
-            text::wrong(&name, "must not already exist in volumeMounts", causes);
+            name.wrong("must not already exist in volumeMounts", causes);
         }
         if mounts.iter().any(|mount| mount.field("mountPath").text() == path.text()) {
-            text::wrong(&path, "must not already exist as a path in volumeMounts", causes);
+            path.wrong("must not already exist as a path in volumeMounts", causes);
         }
         if !name.text().is_empty() {
             names.push(name.text());

@@ -5,48 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{At, claims};
 use crate::{
-    admission::{names, quantity},
+    admission::{
+        quantity::{self, ONE},
+        rules::resource_names::{self, is_native, is_pages},
+    },
     status::Cause,
 };
-
-const ONE: i128 = 1_000_000_000;
-
-/// Names that are known without a domain, those of quotas among them.
-const STANDARD: [&str; 20] = [
-    "cpu",
-    "memory",
-    "ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "storage",
-    "requests.storage",
-    "services.nodeports",
-    "services.loadbalancers",
-];
-
-/// Of these there are no parts.
-const WHOLE: [&str; 9] = [
-    "pods",
-    "resourcequotas",
-    "services",
-    "replicationcontrollers",
-    "secrets",
-    "configmaps",
-    "persistentvolumeclaims",
-    "services.nodeports",
-    "services.loadbalancers",
-];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -183,7 +147,7 @@ fn amount(name: &str, at: &At<'_>, level: Level, causes: &mut Vec<Cause>) {
     if value < 0 {
         at.invalid("must be greater than or equal to 0", causes);
     }
-    if (WHOLE.contains(&name) || is_extended(name)) && value % ONE != 0 {
+    if resource_names::is_whole(name) && value % ONE != 0 {
         at.invalid("must be an integer", causes);
     }
     if let Some(size) = name.strip_prefix("hugepages-") {
@@ -195,39 +159,13 @@ fn amount(name: &str, at: &At<'_>, level: Level, causes: &mut Vec<Cause>) {
 }
 
 fn resource_name(name: &str, path: &str, level: Level, causes: &mut Vec<Cause>) {
-    let mut wrong = |detail: &str| causes.push(Cause::invalid(path, &name.into(), detail));
-    let complaints = names::key_complaints(name);
-    complaints.iter().for_each(|complaint| wrong(complaint));
-    let plain = !name.contains('/');
-    let mut known = complaints.is_empty();
-    let quota_pages = is_pages(name) || name.starts_with("requests.hugepages-");
-    if known && plain && !STANDARD.contains(&name) && !quota_pages {
-        wrong("must be a standard resource type or fully qualified");
-        known = false;
-    }
-    if level == Level::Pod {
-        if known && !matches!(name, "cpu" | "memory") && !is_pages(name) {
-            causes.push(Cause::unsupported(path, &name.into(), &["cpu", "hugepages-", "memory"]));
+    match level {
+        Level::Container => resource_names::of_container(name, path, causes),
+        Level::Pod => {
+            let known = resource_names::anywhere(name, path, causes);
+            if known && !matches!(name, "cpu" | "memory") && !is_pages(name) {
+                causes.push(Cause::unsupported(path, &name.into(), &["cpu", "hugepages-", "memory"]));
+            }
         }
-        return;
     }
-    if plain {
-        if !matches!(name, "cpu" | "memory" | "ephemeral-storage") && !is_pages(name) {
-            wrong("must be a standard resource for containers");
-        }
-    } else if !is_native(name) && !is_extended(name) {
-        wrong("doesn't follow extended resource name standard");
-    }
-}
-
-fn is_pages(name: &str) -> bool {
-    name.starts_with("hugepages-")
-}
-
-fn is_native(name: &str) -> bool {
-    !name.contains('/') || name.contains("kubernetes.io/")
-}
-
-fn is_extended(name: &str) -> bool {
-    !is_native(name) && !name.starts_with("requests.") && names::key_complaints(&format!("requests.{name}")).is_empty()
 }

@@ -9,13 +9,13 @@ pub(super) fn tolerations(list: &At<'_>, causes: &mut Vec<Cause>) {
             (toleration.field("key"), toleration.field("operator"), toleration.field("effect"));
         let value = toleration.field("value").text();
         if !key.text().is_empty() {
-            text::key(&key, causes);
+            key.key(causes);
         } else if operator.text() != "Exists" {
             let detail = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
-            text::wrong(&operator, detail, causes);
+            operator.wrong(detail, causes);
         }
         if toleration.field("tolerationSeconds").is_set() && effect.text() != "NoExecute" {
-            text::wrong(&effect, "effect must be 'NoExecute' when `tolerationSeconds` is set", causes);
+            effect.wrong("effect must be 'NoExecute' when `tolerationSeconds` is set", causes);
         }
         // What is wrong with the value is said of the operator.
         let mut wrong = |detail: &str| causes.push(Cause::invalid(operator.path.clone(), &value.into(), detail));
@@ -40,12 +40,12 @@ pub(super) fn tolerations(list: &At<'_>, causes: &mut Vec<Cause>) {
 /// What must be before a Pod counts as ready, and before it is scheduled at all.
 pub(super) fn gates(spec: &At<'_>, causes: &mut Vec<Cause>) {
     for gate in spec.field("readinessGates").items() {
-        text::key(&gate.field("conditionType"), causes);
+        gate.field("conditionType").key(causes);
     }
     let mut seen = Vec::new();
     for gate in spec.field("schedulingGates").items() {
         let name = At::new(gate.field("name").value, &gate.path);
-        text::key(&name, causes);
+        name.key(causes);
         if seen.contains(&name.text()) {
             causes.push(Cause::duplicate(gate.path.clone(), &name.text().into()));
         }

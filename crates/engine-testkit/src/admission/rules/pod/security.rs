@@ -143,9 +143,9 @@ fn sysctls(spec: &At<'_>, list: &At<'_>, causes: &mut Vec<Cause>) {
         let of_network = normal.starts_with("net.");
         let of_ipc = OF_IPC.contains(&normal) || normal.starts_with("fs.mqueue.");
         if spec.field("hostNetwork").value == true && of_network {
-            text::wrong(&at, "may not be specified when 'hostNetwork' is true", causes);
+            at.wrong("may not be specified when 'hostNetwork' is true", causes);
         } else if spec.field("hostIPC").value == true && of_ipc {
-            text::wrong(&at, "may not be specified when 'hostIPC' is true", causes);
+            at.wrong("may not be specified when 'hostIPC' is true", causes);
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn validate_update(before: &Value, after: &Value, causes: &mut Vec<Ca
     not_negative_generation(&new, causes);
     let quality = new.field("qosClass");
     if quality.text() != old.field("qosClass").text() {
-        text::wrong(&quality, "field is immutable", causes);
+        quality.wrong("field is immutable", causes);
     }
     for (statuses, containers) in LISTS {
         let spec = old_root.field("spec");
@@ -73,7 +73,7 @@ fn conditions(list: &At<'_>, causes: &mut Vec<Cause>) {
         not_negative_generation(&condition, causes);
         let kind = condition.field("type");
         if !matches!(kind.text(), "PodScheduled" | "Ready" | "Initialized") {
-            text::key(&At::new(kind.value, &condition.field("Type").path), causes);
+            At::new(kind.value, &condition.field("Type").path).key(causes);
         }
     }
 }
@@ -132,7 +132,7 @@ fn claims(root: &At<'_>, causes: &mut Vec<Cause>) {
     for status in root.field("status").field("resourceClaimStatuses").items() {
         let name = status.field("name");
         if !wanted.items().any(|claim| claim.field("name").text() == name.text()) {
-            text::wrong(&name, "must match the name of an entry in `spec.resourceClaims`", causes);
+            name.wrong("must match the name of an entry in `spec.resourceClaims`", causes);
         }
         if seen.contains(&name.text()) {
             causes.push(Cause::duplicate(name.path.clone(), &name.text().into()));
@@ -151,7 +151,7 @@ fn addresses(old: &At<'_>, new: &At<'_>, list: &str, first: Option<&str>, causes
     if let Some((first, address)) = first.zip(at.items().next())
         && address.field("ip").text() != new.field(first).text()
     {
-        text::wrong(&address.field("ip"), format!("must be equal to `{first}`"), causes);
+        address.field("ip").wrong(format!("must be equal to `{first}`"), causes);
     }
     let texts: Vec<&str> = at.items().map(|address| address.field("ip").text()).collect();
     for address in at.items() {
@@ -231,7 +231,7 @@ fn allocated(status: &At<'_>, containers: &At<'_>, kind: &str, causes: &mut Vec<
                 )
             };
             if !found {
-                text::wrong(&name, detail, causes);
+                name.wrong(detail, causes);
             }
         }
         let mut seen = Vec::new();

@@ -53,7 +53,7 @@ pub(super) fn validate(kind: &str, volume: &At<'_>, at: &At<'_>, causes: &mut Ve
         "nfs" => {
             let path = at.field("path");
             if !path.text().starts_with('/') {
-                text::wrong(&path, "must be an absolute path", causes);
+                path.wrong("must be an absolute path", causes);
             }
         }
         "iscsi" => iscsi(at, causes),
@@ -131,7 +131,7 @@ fn iscsi_name(at: &At<'_>, causes: &mut Vec<Cause>) {
         Some("iqn") => &IQN,
         Some("eui") => &EUI,
         Some("naa") => &NAA,
-        _ => return text::wrong(at, "must be valid format starting with iqn, eui, or naa", causes),
+        _ => return at.wrong("must be valid format starting with iqn, eui, or naa", causes),
     };
     if !form.as_ref().is_some_and(|form| form.is_match(at.text())) {
         at.invalid("must be valid format", causes);

@@ -93,7 +93,7 @@ fn source(volume: &At<'_>, context: Context<'_>, causes: &mut Vec<Cause>) {
     if iscsi.field("initiatorName").is_set() && name.len() + 1 + portal.len() > 64 {
         let detail = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if \
                       iscsi.initiatorName is specified.";
-        text::wrong(&name, detail, causes);
+        name.wrong(detail, causes);
     }
 }
 
@@ -189,7 +189,7 @@ fn ephemeral(volume: &At<'_>, at: &At<'_>, context: Context<'_>, causes: &mut Ve
     let template = at.field("volumeClaimTemplate");
     if template.is_set() {
         let metadata = template.field("metadata");
-        text::annotations(&metadata.field("annotations"), causes);
+        metadata.field("annotations").annotations(causes);
         metadata.field("labels").labels(causes);
         for (name, field) in metadata.value.as_object().into_iter().flatten() {
             if !matches!(name.as_str(), "annotations" | "labels") && !field.is_null() {
@@ -204,7 +204,7 @@ fn ephemeral(volume: &At<'_>, at: &At<'_>, context: Context<'_>, causes: &mut Ve
     if !context.name().is_empty() && !name.text().is_empty() {
         let claim = format!("{}-{}", context.name(), name.text());
         for complaint in names::complaints(&claim, names::Rule::Subdomain) {
-            text::wrong(&name, format!("PVC name {claim:?}: {complaint}"), causes);
+            name.wrong(format!("PVC name {claim:?}: {complaint}"), causes);
         }
     }
 }

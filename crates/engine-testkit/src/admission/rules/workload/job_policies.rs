@@ -1,7 +1,7 @@
 //! What a Job makes of Pods that fail, and when it is done early.
 
 use super::{At, indexes};
-use crate::{admission::names, status::Cause};
+use crate::status::Cause;
 
 const ACTIONS: [&str; 4] = ["Count", "FailIndex", "FailJob", "Ignore"];
 const OPERATORS: [&str; 2] = ["In", "NotIn"];
@@ -59,9 +59,7 @@ pub(super) fn failure(spec: &At<'_>, causes: &mut Vec<Cause>) {
         at_most(&conditions, MOST_CONDITIONS, causes);
         for pattern in conditions.items() {
             let kind = pattern.field("type");
-            for complaint in names::key_complaints(kind.text()) {
-                causes.push(Cause::invalid(kind.path.clone(), &kind.text().into(), complaint));
-            }
+            kind.key(causes);
             one_of(&pattern.field("status"), &STATUSES, causes);
         }
         match (codes.is_set(), conditions.len() > 0) {
