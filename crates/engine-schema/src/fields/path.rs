@@ -13,7 +13,7 @@ impl PathElement {
     /// A field of an object.
     #[must_use]
     pub fn field(name: &str) -> Self {
-        Self(format!("f:{name}").into())
+        Self(["f:", name].concat().into())
     }
 
     /// An item of a list, by its keys.

@@ -62,6 +62,22 @@ impl FieldSet {
         if rest.is_empty() { node.member = true } else { node.children.insert(rest) }
     }
 
+    /// Adds an element with the paths below it, unless there is nothing to add. The element must not be in the set yet.
+    pub(crate) fn put(&mut self, element: PathElement, member: bool, children: Self) {
+        if member || !children.is_empty() {
+            self.nodes.insert(element, Node { member, children });
+        }
+    }
+
+    /// Whether every path of this set is in the other.
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.nodes.iter().all(|(element, mine)| match other.nodes.get(element) {
+            Some(theirs) => (theirs.member || !mine.member) && mine.children.is_subset(&theirs.children),
+            None => false,
+        })
+    }
+
     /// Whether the path itself is in the set.
     #[must_use]
     pub fn contains(&self, path: &[PathElement]) -> bool {
@@ -322,6 +338,7 @@ mod tests {
             prop_assert_eq!(a.union(&b), b.union(&a));
             prop_assert_eq!(a.difference(&b).union(&a.intersection(&b)), a.clone());
             prop_assert!(a.difference(&a).is_empty());
+            prop_assert_eq!(a.is_subset(&b), a.difference(&b).is_empty());
             prop_assert_eq!(a.union(&b).difference(&b), a.difference(&b));
             prop_assert_eq!(a.recursive_difference(&b).union(&a.within(&b)), a.clone());
             prop_assert_eq!(FieldSet::from_fields_v1(&a.to_fields_v1()), Ok(a.clone()));

@@ -104,12 +104,15 @@ impl ManagedFields {
             });
             self.entries.len() - 1
         });
+        // Who gives nothing up takes nothing out.
+        let kept = |last: &FieldSet| last.is_subset(&fields);
+        let given_up = last.filter(|(v, last)| !last.is_empty() && (v != writer.api_version || !kept(last)));
         self.entries[own].fields = fields;
         writer.api_version.clone_into(&mut self.entries[own].api_version);
 
-        let mut object = match last {
-            Some((version, last)) if !last.is_empty() => self.prune(versions, merged, &version, &last, writer),
-            _ => merged,
+        let mut object = match given_up {
+            Some((version, last)) => self.prune(versions, merged, &version, &last, writer),
+            None => merged,
         };
         let mine = (writer.name().to_owned(), writer.subresource.to_owned());
         self.settle(versions, live, &object, own, force == Force::Yes)?;

@@ -101,6 +101,10 @@ impl Walk {
         let keys: BTreeSet<&String> = before.into_iter().chain(after).flat_map(Object::keys).collect();
         for key in keys {
             let (b, a) = (before.and_then(|m| m.get(key)), after.and_then(|m| m.get(key)));
+            // Most of an object is what it was.
+            if b == a {
+                continue;
+            }
             self.below(PathElement::field(key), b, a, map.value(key).unwrap_or(Type::deduced()));
         }
     }

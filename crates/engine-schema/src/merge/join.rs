@@ -37,7 +37,8 @@ fn values(live: Option<&Value>, config: Option<&Value>, of: &Type) -> Option<Val
 }
 
 fn maps(live: Option<&Object<String, Value>>, config: Option<&Object<String, Value>>, map: &Map) -> Option<Value> {
-    let mut out = live.cloned().unwrap_or_default();
+    let untouched = live.into_iter().flatten().filter(|(key, _)| config.is_none_or(|c| !c.contains_key(*key)));
+    let mut out: Object<String, Value> = untouched.map(|(key, value)| (key.clone(), value.clone())).collect();
     for (key, value) in config.into_iter().flatten() {
         let of = map.value(key).unwrap_or(Type::deduced());
         let merged = values(live.and_then(|l| l.get(key)), Some(value), of);
