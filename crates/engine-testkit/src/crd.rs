@@ -12,6 +12,7 @@ use gitops_engine_schema::{Schema, UnknownFields};
 use serde_json::Value;
 
 use crate::{
+    admission,
     json::{get, list_at, str_at},
     resources::{GroupResource, Resource, ScalePaths},
 };
@@ -130,33 +131,58 @@ fn is_true(schema: &Value, key: &str) -> bool {
     schema.get(key).and_then(Value::as_bool) == Some(true)
 }
 
-/// Reads an object as it comes out of the store: by the schema of the version that it is stored in. Returns what was
-/// written, where that is not what is read.
+/// An object of any version as it is written: in the version that is stored. Only what another version wrote is read on the
+/// way there; the rest is written as it is, with what reads make nothing of.
+pub(crate) fn written(resource: &Resource, object: &Value) -> Value {
+    let mut written = object.clone();
+    take_over(resource, &mut written, &resource.storage_version);
+    written
+}
+
+/// Reads an object as it comes out of the store. Returns what was written, where that is not what is read.
 pub(crate) fn read_stored(resource: &Resource, object: &mut Value) -> Option<Value> {
-    let schema = resource.crd.get(&resource.storage_version)?.openapi.as_deref()?;
-    let written = object.clone();
-    read(object, schema, &mut Vec::new());
+    if !resource.is_custom() {
+        return None;
+    }
+    let written = written(resource, object);
+    *object = read_as(resource, &written, &resource.storage_version);
     (written != *object).then_some(written)
 }
 
-/// Reads an object that may have been stored by an older form of its definition: by the schema of the version that it was
-/// written in, then as the version that is stored now.
-pub(crate) fn read_again(resource: &Resource, object: &mut Value) {
-    let version = str_at(object, &["apiVersion"]).rsplit('/').next().unwrap_or_default().to_owned();
-    let schema = |version: &str| resource.crd.get(version).and_then(|version| version.openapi.as_deref());
-    if let Some(schema) = schema(&version) {
-        read(object, schema, &mut Vec::new());
+/// What was written, which may have been under an older form of its definition, as a version reads it: by the schema of the
+/// version that it was written in, then as that version.
+pub(crate) fn read_as(resource: &Resource, written: &Value, version: &str) -> Value {
+    let mut object = written.clone();
+    admission::encode_metadata(&mut object);
+    if let Some(schema) = schema_of(resource, version_of(&object)) {
+        read(&mut object, schema, &mut Vec::new());
     }
-    if version != resource.storage_version {
-        resource.make_stored(object);
-        if let Some(schema) = schema(&resource.storage_version) {
-            drop_unknown(object, schema);
-        }
+    take_over(resource, &mut object, version);
+    object
+}
+
+fn version_of(object: &Value) -> &str {
+    str_at(object, &["apiVersion"]).rsplit('/').next().unwrap_or_default()
+}
+
+fn schema_of<'r>(resource: &'r Resource, version: &str) -> Option<&'r Value> {
+    resource.crd.get(version).and_then(|version| version.openapi.as_deref())
+}
+
+/// Makes an object one of another version.
+fn take_over(resource: &Resource, object: &mut Value, version: &str) {
+    if version_of(object) == version {
+        return;
+    }
+    object["apiVersion"] = resource.api_version(version).into();
+    admission::encode_metadata(object);
+    if let Some(schema) = schema_of(resource, version) {
+        drop_unknown(object, schema);
     }
 }
 
 /// Drops what another version does not have.
-pub(crate) fn drop_unknown(object: &mut Value, schema: &Value) {
+fn drop_unknown(object: &mut Value, schema: &Value) {
     let metadata = object.get("metadata").cloned();
     prune(object, schema, true, "", &mut Vec::new());
     strip_nulls(object, Some(schema));

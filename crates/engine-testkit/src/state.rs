@@ -128,7 +128,7 @@ impl State {
         let schemas =
             |of: &Resource| -> Vec<_> { of.crd.iter().map(|(n, v)| (n.clone(), v.openapi.clone())).collect() };
         if old.storage_version != new.storage_version || schemas(old) != schemas(new) {
-            self.store.reread(gr, |object| crd::read_again(new, object));
+            self.store.reread(gr, |written| crd::read_as(new, written, &new.storage_version));
         }
     }
 

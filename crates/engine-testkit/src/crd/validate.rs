@@ -66,11 +66,16 @@ pub(crate) fn validate_lists(object: &Value, schema: &Value, before: Option<&Val
 }
 
 fn check(value: &Value, schema: &Value, at: At<'_>, causes: &mut Vec<Cause>) {
-    if at.old == Some(value) || (value.is_null() && is_true(schema, "nullable")) {
+    if at.old == Some(value) {
         return;
     }
-    types(value, schema, at, causes);
-    combined(value, schema, at, causes);
+    // Of `null` nothing is asked but that it may be there, and is one of the values that are allowed.
+    if !value.is_null() || !is_true(schema, "nullable") {
+        types(value, schema, at, causes);
+    }
+    if !value.is_null() {
+        combined(value, schema, at, causes);
+    }
     match value {
         Value::String(text) => texts(text, schema, at, causes),
         Value::Number(_) => numbers(value, schema, at, causes),

@@ -1,5 +1,7 @@
 //! How objects are shown: in the version of the path, whole, as metadata only, or as a row of a table.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -41,7 +43,13 @@ pub(crate) fn object(
     if wish.form == Form::Whole && version == resource.storage_version {
         return Ok(stored.bytes());
     }
-    value(resource, version, wish, &stored.value, now)
+    value(resource, version, wish, &seen(resource, version, stored), now)
+}
+
+/// A custom resource in the version that was asked for; the other kinds are given that when they are shown.
+fn seen<'s>(resource: &Resource, version: &str, stored: &'s Stored) -> Cow<'s, Value> {
+    let shown = if resource.is_custom() { resource.shown_at(stored, version) } else { None };
+    shown.map_or(Cow::Borrowed(&stored.value), Cow::Owned)
 }
 
 /// One object that is not stored.
@@ -53,7 +61,7 @@ pub(crate) fn value(
     now: Now,
 ) -> Result<Bytes, ApiError> {
     let shown = match wish.form {
-        Form::Whole => match resource.shown_at(value, version) {
+        Form::Whole => match resource.value_at(value, version) {
             Some(v) => v,
             None => return Ok(serde_json::to_vec(value).unwrap_or_default().into()),
         },
@@ -93,11 +101,11 @@ pub(crate) fn event_object(
 ) -> Bytes {
     let shown = match wish.form {
         Form::Whole if version == resource.storage_version => return stored.bytes(),
-        Form::Whole => resource.shown_at(&stored.value, version).unwrap_or(Value::Null),
+        Form::Whole => resource.shown_at(stored, version).unwrap_or(Value::Null),
         Form::Metadata | Form::MetadataList => metadata_only(&stored.value, wish),
         Form::Table => {
             let metadata = json!({"resourceVersion": stored.value["metadata"]["resourceVersion"]});
-            tabular(resource, version, wish, &[&stored.value], metadata, first, now)
+            tabular(resource, version, wish, &[&seen(resource, version, stored)], metadata, first, now)
         }
     };
     serde_json::to_vec(&shown).unwrap_or_default().into()
@@ -117,7 +125,8 @@ pub(crate) fn list(
         Form::MetadataList => ("PartialObjectMetadataList".to_owned(), wish.api_version().to_owned()),
         Form::Metadata => return Err(wrong_form(resource, "PartialObjectMetadata", true)),
         Form::Table => {
-            let objects: Vec<&Value> = items.iter().map(|s| &s.value).collect();
+            let shown: Vec<_> = items.iter().map(|stored| seen(resource, version, stored)).collect();
+            let objects: Vec<&Value> = shown.iter().map(AsRef::as_ref).collect();
             let table = tabular(resource, version, wish, &objects, metadata, true, now);
             return Ok(serde_json::to_vec(&table).unwrap_or_default().into());
         }
@@ -146,9 +155,9 @@ fn item(out: &mut Vec<u8>, resource: &Resource, version: &str, wish: &Wish, stor
     let written = if wish.form == Form::MetadataList {
         serde_json::to_writer(&mut *out, &metadata_only(&stored.value, wish))
     } else if resource.is_custom() {
-        let shown = resource.shown_at(&stored.value, version);
+        let shown = resource.shown_at(stored, version);
         serde_json::to_writer(&mut *out, shown.as_ref().unwrap_or(&stored.value))
-    } else if let Some(shown) = resource.shown_at(&stored.value, version) {
+    } else if let Some(shown) = resource.shown_at(stored, version) {
         let without_kind = shown.as_object().into_iter().flatten();
         let without_kind = without_kind.filter(|(key, _)| *key != "kind" && *key != "apiVersion");
         serde::Serializer::collect_map(&mut serde_json::Serializer::new(&mut *out), without_kind)

@@ -12,7 +12,11 @@ use gitops_engine_schema::{
 };
 use serde_json::Value;
 
-use crate::{admission, crd::CrdVersion};
+use crate::{
+    admission,
+    crd::{self, CrdVersion},
+    store::Stored,
+};
 
 /// Group and plural name: what storage and rules are keyed by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,15 +139,34 @@ impl Resource {
         }
     }
 
-    /// The stored object as a version of the API shows it.
-    pub(crate) fn shown_at(&self, value: &Value, version: &str) -> Option<Value> {
-        if version == self.storage_version {
-            return None;
+    /// A stored object as a version of the API shows it, where that is not how it is kept.
+    pub(crate) fn shown_at(&self, stored: &Stored, version: &str) -> Option<Value> {
+        if self.is_custom() && version != self.storage_version {
+            return Some(crd::read_as(self, &stored.as_written(), version));
         }
-        Some(self.in_version(value, &self.api_version(version)))
+        self.value_at(&stored.value, version)
     }
 
-    /// A stored object in the shape of one of its versions.
+    /// The same of an object that is not stored, which may be in that version already.
+    pub(crate) fn value_at(&self, value: &Value, version: &str) -> Option<Value> {
+        let api_version = self.api_version(version);
+        let own = self.is_custom() && value["apiVersion"] == *api_version;
+        if own || version == self.storage_version {
+            return None;
+        }
+        Some(self.in_version(value, &api_version))
+    }
+
+    /// A stored object as changes of it begin: custom resources are changed in the version of the request, all others in
+    /// the one that is stored.
+    pub(crate) fn live<'s>(&self, stored: &'s Stored, version: &str) -> Cow<'s, Value> {
+        match self.shown_at(stored, version).filter(|_| self.is_custom()) {
+            Some(shown) => Cow::Owned(shown),
+            None => stored.whole(),
+        }
+    }
+
+    /// An object in the shape of one of its versions.
     pub(crate) fn in_version(&self, stored: &Value, api_version: &str) -> Value {
         if self.is("autoscaling", "horizontalpodautoscalers") && api_version == "autoscaling/v1" {
             let mut shown = autoscaler::as_v1(stored);
@@ -153,11 +176,6 @@ impl Resource {
         }
         let mut shown = stored.clone();
         shown["apiVersion"] = api_version.into();
-        let version = api_version.rsplit('/').next().unwrap_or_default();
-        let schema = |version: &str| self.crd.get(version).and_then(|version| version.openapi.as_deref());
-        if let Some(asked) = schema(version).filter(|asked| schema(&self.storage_version) != Some(*asked)) {
-            crate::crd::drop_unknown(&mut shown, asked);
-        }
         shown
     }
 
@@ -189,6 +207,9 @@ impl Versions for Resource {
         let own = object.get("apiVersion").and_then(Value::as_str);
         if own.is_none_or(|v| v == api_version) {
             return Some(Cow::Borrowed(object));
+        }
+        if self.is_custom() {
+            return Some(Cow::Owned(self.in_version(object, api_version)));
         }
         let stored_version = self.api_version(&self.storage_version);
         if own == Some(stored_version.as_str()) {

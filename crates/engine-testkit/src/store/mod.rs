@@ -88,6 +88,14 @@ impl Stored {
         Cow::Owned(value)
     }
 
+    /// The object as it was written, of this version.
+    pub(crate) fn as_written(&self) -> Cow<'_, Value> {
+        let Some(written) = &self.written else { return Cow::Borrowed(&self.value) };
+        let mut written = written.clone();
+        json::copy(&self.value, &mut written, &["metadata", "resourceVersion"]);
+        Cow::Owned(written)
+    }
+
     /// Whether reads leave out something of the object.
     pub(crate) fn hides(&self) -> bool {
         self.hidden.is_some()
@@ -336,13 +344,11 @@ impl Store {
     }
 
     /// Shows the objects of a collection in another way: no write, and so no revision. `read` gets what was written.
-    pub(crate) fn reread(&mut self, gr: &GroupResource, read: impl Fn(&mut Value)) {
+    pub(crate) fn reread(&mut self, gr: &GroupResource, read: impl Fn(&Value) -> Value) {
         let Some(collection) = self.collections.get_mut(gr) else { return };
         for stored in collection.objects.values_mut() {
-            let mut written = stored.written.as_ref().unwrap_or(&stored.value).clone();
-            json::copy(&stored.value, &mut written, &["metadata", "resourceVersion"]);
-            let mut value = written.clone();
-            read(&mut value);
+            let written = stored.as_written().into_owned();
+            let value = read(&written);
             if value != stored.value {
                 let kept = (value != written).then_some(written);
                 *stored = Stored::new(value, stored.revision, stored.first, kept);

@@ -107,7 +107,7 @@ fn partial(object: &Value) -> Value {
 fn carried(resource: &Resource, version: &str, object: &Value, include: Include) -> Value {
     match include {
         Include::Metadata => partial(object),
-        Include::Object => resource.shown_at(object, version).unwrap_or_else(|| object.clone()),
+        Include::Object => resource.value_at(object, version).unwrap_or_else(|| object.clone()),
         Include::None => Value::Null,
     }
 }

@@ -1,12 +1,11 @@
 //! Creating objects.
 
 use gitops_engine_schema::ManagedFields;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage};
+use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage, to_storage_as_applied};
 use crate::{
     admission, crd, json,
-    resources::Resource,
     state::State,
     status::{About, ApiError},
 };
@@ -51,7 +50,10 @@ pub(crate) fn create(
 
     let sent = admission::Empties::of(&body);
     let typed = matches!(how, How::Applied(_)) || super::is_typed(&target, &body);
-    to_storage(&target, &mut body);
+    match how {
+        How::Applied(_) => to_storage_as_applied(&target, &mut body),
+        How::Posted | How::Put => to_storage(&target, &mut body),
+    }
     if target.resource.has_status(target.version) {
         json::remove(&mut body, &["status"]);
     }
@@ -70,7 +72,6 @@ pub(crate) fn create(
     let typed = typed && super::is_keyed(&target, &body);
     let api_version = resource.api_version(target.version);
     let posted = how == How::Posted;
-    let applied = matches!(how, How::Applied(_));
     let managed = if let How::Applied(managed) = how {
         managed
     } else {
@@ -143,9 +144,11 @@ pub(crate) fn create(
     }
     // A trial is read back, too.
     let written = admission::default_stored(resource, &mut body);
-    let kept = kept_empty(resource, &body).filter(|_| applied).map(|empty| with_metadata(&body, empty));
-    let written = written.or(crd::read_stored(resource, &mut body)).or(kept);
+    let written = written.or(crd::read_stored(resource, &mut body));
     let outcome = if options.dry_run {
+        if resource.is_custom() {
+            body = crd::read_as(resource, written.as_ref().unwrap_or(&body), target.version);
+        }
         crate::store::hide(&mut body);
         Outcome::Value(body)
     } else {
@@ -155,22 +158,6 @@ pub(crate) fn create(
         Outcome::Stored(stored)
     };
     Ok(Answer { created: true, warnings, ..Answer::of(outcome) })
-}
-
-/// What stands empty in the metadata of a custom resource that is applied: it is owned and written, and read as nothing.
-fn kept_empty(resource: &Resource, body: &Value) -> Option<&'static str> {
-    let owned = |field: &str| {
-        let entries = json::list_at(body, &["metadata", "managedFields"]).iter();
-        entries.map(|entry| &entry["fieldsV1"]["f:metadata"][format!("f:{field}")]).any(|fields| *fields == json!({}))
-    };
-    let found = ["labels", "annotations"].into_iter().find(|field| owned(field));
-    found.filter(|field| resource.is_custom() && json::get(body, &["metadata", field]).is_none())
-}
-
-fn with_metadata(body: &Value, empty: &str) -> Value {
-    let mut body = body.clone();
-    json::set(&mut body, &["metadata", empty], Value::Object(serde_json::Map::new()));
-    body
 }
 
 /// Lets the mutating webhooks have their say. They see no name that is yet to be made up, and change no ownership.

@@ -265,14 +265,22 @@ fn check_namespace(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError
     Ok(())
 }
 
-/// The stored form: the storage version's `apiVersion`, and metadata as its type is written.
+/// The form that writes work on, metadata as its type is written: custom resources stay in the version of the request, all
+/// others become what is stored.
 pub(crate) fn to_storage(target: &Target<'_>, body: &mut Value) {
     admission::encode_metadata(body);
+    to_storage_as_applied(target, body);
+}
+
+/// The same of what an apply made: the metadata of custom resources is written with what it says of nothing.
+pub(crate) fn to_storage_as_applied(target: &Target<'_>, body: &mut Value) {
+    body["apiVersion"] = target.resource.api_version(target.version).into();
     if target.resource.is_custom() {
         json::whole_numbers(body);
+    } else {
+        admission::encode_metadata(body);
+        target.resource.make_stored(body);
     }
-    body["apiVersion"] = target.resource.api_version(target.version).into();
-    target.resource.make_stored(body);
 }
 
 /// Whether a PUT of these objects may leave out the version that it was made from.

@@ -65,7 +65,8 @@ pub(crate) fn patch(
         .get(&target.resource.gr, target.namespace, target.name)
         .cloned()
         .ok_or_else(|| ApiError::not_found(target.about()))?;
-    let mut live = target.resource.in_version(&before.whole(), &target.resource.api_version(target.version));
+    let live = target.resource.live(&before, target.version);
+    let mut live = target.resource.in_version(&live, &target.resource.api_version(target.version));
     let (text, printed);
     let (mut after, decoded) = match kind {
         Kind::Json => {
@@ -219,8 +220,8 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     validate(&config, &schema, Duplicates::Refused)
         .map_err(|e| broken(format!("failed to create typed patch object {object}: {e}")))?;
     let nothing = schema.empty_object();
-    let whole = before.as_ref().map(|b| b.whole());
-    let stored = whole.as_deref().unwrap_or(&nothing);
+    let found = before.as_ref().map(|before| resource.live(before, target.version));
+    let stored = found.as_deref().unwrap_or(&nothing);
     let live = resource.convert(stored, &api_version).unwrap_or(Cow::Borrowed(stored));
     if before.is_some()
         && !super::is_keyed(&target, &live)

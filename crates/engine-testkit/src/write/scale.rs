@@ -1,5 +1,7 @@
 //! The scale subresource.
 
+use std::borrow::Cow;
+
 use gitops_engine_schema::{FieldPath, ManagedFields, managed::Force};
 use serde_json::{Value, json};
 
@@ -92,13 +94,14 @@ fn replicas(object: &Value, path: &[String], causes: &mut Vec<Cause>) {
 /// The `autoscaling/v1` Scale of an object.
 pub(crate) fn get(target: &Target<'_>, object: &Stored) -> Result<Value, ApiError> {
     let paths = paths(target)?;
-    if target.resource.is_custom() && whole(&object.value, &paths.spec_replicas).map_err(plain)?.is_none() {
+    let object = target.resource.live(object, target.version);
+    if target.resource.is_custom() && whole(&object, &paths.spec_replicas).map_err(plain)?.is_none() {
         let why = format!("the spec replicas field {:?} does not exist", dotted(&paths.spec_replicas));
         let mut e = ApiError::internal(format!("Internal error occurred: {why}"));
         e.details = Some(json!({"causes": [{"message": why}]}));
         return Err(e);
     }
-    shown(target.resource, paths, &object.value, 0)
+    shown(target.resource, paths, &object, 0)
 }
 
 /// The same, with so many replicas of an object that says nothing about them.
@@ -152,8 +155,9 @@ pub(crate) fn write(
     if let Some(body) = &body {
         update::check_uid(&target, before.uid(), body, options)?;
     }
-    let live = shown(resource, paths, &before.value, UNSET)?;
-    let mut managed = ManagedFields::of(&before.value);
+    let found = resource.live(&before, target.version);
+    let live = shown(resource, paths, &found, UNSET)?;
+    let mut managed = ManagedFields::of(&found);
     let own_version = resource.api_version(target.version);
     let time = options.now.rfc3339();
     let writer = options.writer(&own_version, "", &time);
@@ -189,7 +193,7 @@ pub(crate) fn write(
         managed.update_scale(&live, &scale, &writer, &path);
     }
     let replicas = json::i64_at(&scale, &["spec", "replicas"]).unwrap_or(0);
-    let mut after = before.value.clone();
+    let mut after = found.into_owned();
     if resource.is_custom() {
         if replicas == UNSET {
             let field = dotted(&paths.spec_replicas);
@@ -207,7 +211,11 @@ pub(crate) fn write(
     update::check_version(&target, &before, &scale)?;
     after["apiVersion"] = own_version.as_str().into();
     let mut answer = update::finish(state, target, &before, after, options, Some(managed))?;
-    let outcome = Outcome::Value(shown(resource, paths, answer.outcome.value(), 0)?);
+    let written = match &answer.outcome {
+        Outcome::Stored(stored) => resource.live(stored, target.version),
+        Outcome::Value(value) => Cow::Borrowed(value),
+    };
+    let outcome = Outcome::Value(shown(resource, paths, &written, 0)?);
     answer.warnings.splice(0..0, warnings);
     Ok(Answer { outcome, ..answer })
 }

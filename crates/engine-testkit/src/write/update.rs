@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use gitops_engine_schema::{ManagedFields, PathElement, Versions as _, managed::ResetFields};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Options, Outcome, Target, create::How, has_generation, read_body, to_storage};
+use super::{Answer, Options, Outcome, Target, create::How, has_generation, read_body, to_storage, to_storage_as_applied};
 use crate::{
     admission, crd, json,
     resources::Resource,
@@ -173,8 +173,8 @@ pub(crate) fn finish(
     applied: Option<ManagedFields>,
 ) -> Result<Answer, ApiError> {
     let resource = target.resource;
-    let whole = before.whole();
-    let old = &*whole;
+    let live = resource.live(before, target.version);
+    let old = &*live;
     let mut warnings = Vec::new();
     // Whole numbers are read back as integers, and so differ from what was sent.
     let floats = resource.is_custom()
@@ -190,7 +190,10 @@ pub(crate) fn finish(
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     let sent = admission::Empties::of(&after);
     let with_empties = (!sent.is_empty() && !resource.is_custom()).then(|| after.clone());
-    to_storage(&target, &mut after);
+    match applied {
+        Some(_) => to_storage_as_applied(&target, &mut after),
+        None => to_storage(&target, &mut after),
+    }
     // What another version of a custom resource owns is lost with what a write leaves out, whether it reaches that or not.
     let untouched = (resource.is_custom() && applied.is_none()).then(|| after.clone());
     let sent_empty = counts_empty(resource, &after);
@@ -309,29 +312,28 @@ pub(crate) fn finish(
         state.put_back(drawn);
         return Err(e);
     }
-    let raw = crd::read_stored(resource, &mut after);
     // A new claim is stored without the phase that it is shown with, and so the first change of it is always one.
     let completed = before.first && resource.is("", "persistentvolumeclaims");
-    let same = || {
-        let mut written = before.written.clone();
-        if let Some(written) = &mut written {
-            json::copy(old, written, &["metadata", "resourceVersion"]);
-        }
-        without_times(raw.as_ref().unwrap_or(&after)) == without_times(written.as_ref().unwrap_or(old))
-    };
+    let unchanged = !completed && is_unchanged(resource, before, old, &mut after);
     // The status of a Service is shown with what reads of it leave out.
     let shows_whole = target.subresource == "status";
     let outcome = |stored: Arc<Stored>| match shows_whole && stored.hides() {
         true => Outcome::Value(stored.whole().into_owned()),
         false => Outcome::Stored(stored),
     };
-    if !completed && same() {
+    if unchanged {
         return Ok(Answer { warnings, ..Answer::of(outcome(before.clone())) });
     }
     let finished = is_finished(resource, &after);
     // What goes with this write is not read back any more.
-    let written = if finished { None } else { admission::default_stored(resource, &mut after).or(raw) };
+    let written = match finished {
+        true => None,
+        false => admission::default_stored(resource, &mut after).or_else(|| crd::read_stored(resource, &mut after)),
+    };
     if options.dry_run {
+        if resource.is_custom() && !finished {
+            after = crd::read_as(resource, written.as_ref().unwrap_or(&after), target.version);
+        }
         if !shows_whole {
             crate::store::hide(&mut after);
         }
@@ -348,6 +350,20 @@ pub(crate) fn finish(
     let stored = state.store.put_filled(&resource.gr, after, written);
     state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
     Ok(Answer { warnings, ..Answer::of(outcome(stored)) })
+}
+
+/// Whether a write changes nothing. What is read otherwise than it is stored is always written anew, since a real server
+/// compares with what it read.
+fn is_unchanged(resource: &Resource, before: &Stored, old: &Value, after: &mut Value) -> bool {
+    let same = without_times(after) == without_times(old);
+    if !resource.is_custom() {
+        return same && before.written.is_none();
+    }
+    if same {
+        json::copy(old, after, &["metadata", "managedFields"]);
+    }
+    let written = crd::written(resource, after);
+    written == crd::written(resource, old) && written == *before.as_written()
 }
 
 /// The object without the times of its managed fields: a write that would only renew those is none.
