@@ -139,7 +139,7 @@ async fn batch(
                     return;
                 }
                 let program = generate::program(seed, number, only.as_deref(), &pool);
-                let (ran, difference) = twice(&program, &sides, number).await;
+                let (ran, difference) = settle(&program, &sides, number).await;
                 requests.fetch_add(ran, Ordering::Relaxed);
                 if let Some(difference) = difference {
                     found.lock().await.insert(number, difference);
@@ -163,7 +163,7 @@ async fn batch(
 
 /// Runs a program; one that shows a difference runs again. What does not come back is by chance: Go goes through maps in any
 /// order, entries of managers are ordered by the second, connections break. It is printed and does not count.
-async fn twice(program: &Program, sides: &Sides, number: u64) -> (usize, Option<Found>) {
+async fn settle(program: &Program, sides: &Sides, number: u64) -> (usize, Option<Found>) {
     let mut requests = 0;
     let mut first: Option<Found> = None;
     for namespace in [format!("p{number}"), format!("p{number}-again"), format!("p{number}-third")] {

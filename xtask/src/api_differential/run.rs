@@ -94,24 +94,36 @@ pub(crate) async fn run(program: &Program, sides: &Sides, namespace: &str) -> Ru
 
 /// How long both servers get to follow a definition.
 const FOLLOWS: Duration = Duration::from_secs(5);
-/// After which a change of a definition is taken to have reached the handler of its objects.
-const SETTLED: Duration = Duration::from_millis(700);
+/// How long they get to take one away: a real server looks every five seconds whether the last object is gone.
+const LEAVES: Duration = Duration::from_secs(40);
 
-/// Waits until both servers answer with a code, or, without a path, for some time.
+/// How much is left of an object or a list: what is there, and what of it is being deleted.
+fn left(answer: &Answer) -> (u16, Option<Vec<bool>>) {
+    let going = |object: &Value| !object["metadata"]["deletionTimestamp"].is_null();
+    let items = answer.body["items"].as_array().map(|items| items.iter().map(going).collect());
+    (answer.code, Some(items.unwrap_or_else(|| vec![going(&answer.body)])).filter(|_| answer.is_success()))
+}
+
+/// Waits until both servers answer a read with a code, or refuse a trial with a text, or have as much left of something.
 async fn wait(operation: &Operation, real: &Half<'_>, ours: &Half<'_>) {
-    if operation.path.is_empty() {
-        tokio::time::sleep(SETTLED).await;
-        return;
-    }
-    let ask = Operation { method: "GET", content_type: "", ..operation.clone() };
-    let began = Instant::now();
-    while began.elapsed() < FOLLOWS {
+    let expected = operation.query.iter().find(|(key, _)| *key == "expected").map(|(_, text)| text);
+    let ask = match expected {
+        None => Operation { method: "GET", content_type: "", ..operation.clone() },
+        Some(_) => Operation { method: "POST", query: vec![("dryRun", "All".to_owned())], ..operation.clone() },
+    };
+    let both_leave = operation.content_type == "left";
+    let there = |answer: &Answer| match expected {
+        None => answer.code.to_string() == operation.content_type,
+        Some(text) => answer.body["message"].as_str().is_some_and(|message| message.contains(text.as_str())),
+    };
+    let (began, most) = (Instant::now(), if both_leave { LEAVES } else { FOLLOWS });
+    while began.elapsed() < most {
         let (a, b) = (real.memory.resolve(&ask), ours.memory.resolve(&ask));
         let (a, b) = tokio::join!(real.side.send(&a), ours.side.send(&b));
-        if [a.code, b.code].iter().all(|code| code.to_string() == operation.content_type) {
+        if (both_leave && left(&a) == left(&b)) || (!both_leave && there(&a) && there(&b)) {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
     }
 }
 

@@ -189,10 +189,11 @@ impl Resource {
 }
 
 impl Resource {
-    /// The version of an `apiVersion`, when it is one of this resource's.
+    /// The version of an `apiVersion`, when it is one of this resource's, served or not.
     fn version_of<'v>(&self, api_version: &'v str) -> Option<&'v str> {
         let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        (group == &*self.gr.group && self.versions.iter().any(|v| v == version)).then_some(version)
+        let known = self.crd.contains_key(version) || self.versions.iter().any(|v| v == version);
+        (group == &*self.gr.group && known).then_some(version)
     }
 }
 

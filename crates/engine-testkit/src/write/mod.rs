@@ -12,7 +12,8 @@ pub(crate) mod update;
 use std::sync::Arc;
 
 use gitops_engine_schema::{
-    Writer,
+    Versions, Writer,
+    managed::ManagedEntry,
     merge::{Duplicates, validate},
 };
 use serde_json::Value;
@@ -235,6 +236,25 @@ pub(crate) fn is_typed(target: &Target<'_>, object: &Value) -> bool {
 pub(crate) fn is_keyed(target: &Target<'_>, object: &Value) -> bool {
     !target.resource.is("", "serviceaccounts")
         || validate(object, &target.resource.schema(target.version), Duplicates::Allowed).is_ok()
+}
+
+/// What is wrong with an object in the version of one of its owners, so that nobody can be told what they own: versions of a
+/// custom resource need not have the same fields.
+pub(crate) fn misfit<'e>(
+    target: &Target<'_>,
+    owners: impl IntoIterator<Item = &'e ManagedEntry>,
+    object: &Value,
+) -> Option<String> {
+    let resource = target.resource;
+    let own = resource.api_version(target.version);
+    let others = owners.into_iter().filter(|entry| resource.is_custom() && entry.api_version != own);
+    others.map(|entry| &entry.api_version).find_map(|version| {
+        let Some(schema) = Versions::schema(&**resource, version) else {
+            return Some(format!("request to convert CR to an invalid group/version: {version}"));
+        };
+        let object = resource.in_version(object, version);
+        validate(&object, &schema, Duplicates::Refused).err().map(|e| e.to_string())
+    })
 }
 
 /// An object that is not called as its path says.

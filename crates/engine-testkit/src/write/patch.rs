@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use gitops_engine_schema::{
-    ManagedFields, Type, Versions as _,
-    managed::{Conflicts, Force},
+    ManagedFields, Type, Versions as _, Writer,
+    managed::{Conflicts, Force, ManagedEntry, Operation},
     merge::{Duplicates, validate},
 };
 use serde_json::Value;
@@ -224,7 +224,7 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let stored = found.as_deref().unwrap_or(&nothing);
     let live = resource.convert(stored, &api_version).unwrap_or(Cow::Borrowed(stored));
     if before.is_some()
-        && !super::is_keyed(&target, &live)
+        && (!super::is_keyed(&target, &live) || !super::is_typed(&target, &live))
         && let Err(e) = validate(&live, &schema, Duplicates::Allowed)
     {
         let object = format!("({}/{}; {kind})", target.namespace, target.name);
@@ -241,9 +241,12 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let time = options.now.rfc3339();
     let writer = options.writer(&api_version, target.subresource, &time);
     let force = if options.force { Force::Yes } else { Force::No };
-    let mut merged =
-        managed.apply(&resource.served_at(target.version), &live, &config, &writer, force).map_err(refused)?.object;
-    if let Some(schema) = resource.crd.get(target.version).and_then(|v| v.openapi.as_deref()) {
+    fits(&target, &managed, &live, &config, &writer).map_err(broken)?;
+    let applied = managed.apply(&resource.served_at(target.version), &live, &config, &writer, force).map_err(refused)?;
+    let mut merged = applied.object;
+    if let Some(schema) = resource.crd.get(target.version).and_then(|v| v.openapi.as_deref())
+        && applied.changed
+    {
         crd::default(&mut merged, schema);
     }
     merged["apiVersion"] = api_version.as_str().into();
@@ -278,6 +281,37 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
         None => create::create(state, target, merged, options, create::How::Applied(managed))?,
     };
     Ok(answer)
+}
+
+/// Whether an object and what an apply makes of it can be read in the versions of all who own something of it.
+fn fits(
+    target: &Target<'_>,
+    managed: &ManagedFields,
+    live: &Value,
+    config: &Value,
+    writer: &Writer<'_>,
+) -> Result<(), String> {
+    let entries = managed.entries();
+    if !target.resource.is_custom() || entries.iter().all(|entry| entry.api_version == writer.api_version) {
+        return Ok(());
+    }
+    if let Some(problem) = super::misfit(target, entries, live) {
+        return Err(problem);
+    }
+    let versions = target.resource.served_at(target.version);
+    let Ok(applied) = managed.clone().apply(&versions, live, config, writer, Force::Yes) else { return Ok(()) };
+    let is_own = |entry: &&ManagedEntry| {
+        entry.manager == writer.manager
+            && entry.operation == Operation::Apply
+            && entry.subresource == writer.subresource
+    };
+    if let Some(problem) = super::misfit(target, entries.iter().filter(is_own), &applied.object) {
+        return Err(format!(
+            "failed to prune fields: failed to convert merged object to last applied version: {problem}"
+        ));
+    }
+    super::misfit(target, entries.iter().filter(|entry| !is_own(entry)), &applied.object)
+        .map_or(Ok(()), |problem| Err(format!("failed to convert new object: {problem}")))
 }
 
 /// The answer to an apply that meets fields of others.

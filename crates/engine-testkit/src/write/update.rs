@@ -257,8 +257,13 @@ pub(crate) fn finish(
                     true => Cow::Borrowed(object),
                     false => versions.convert(object, &api_version).unwrap_or(Cow::Borrowed(object)),
                 };
-                sent_managed.update(&versions, &own(old), &own(&told), &writer);
-                sent_managed
+                let fits = |object: &Value| super::misfit(&target, sent_managed.entries(), object).is_none();
+                if fits(old) && fits(&told) && super::is_typed(&target, old) {
+                    sent_managed.update(&versions, &own(old), &own(&told), &writer);
+                    sent_managed
+                } else {
+                    ManagedFields::default()
+                }
             } else {
                 ManagedFields::default()
             }

@@ -16,10 +16,14 @@ pub(super) fn program(rng: &mut Rng, mut operations: Vec<Operation>) -> Program 
     operations.push(plain("POST", DEFINITIONS, Body::Json(definition.manifest.clone())));
     operations.push(wait(&definition.collection("v1"), "200"));
     objects(rng, &definition, &mut operations);
-    for _ in 0..=rng.below(3) {
-        let body = change(rng, &mut definition);
-        let query = if rng.chance(10) { vec![("dryRun", "All".to_owned())] } else { Vec::new() };
-        let dry_run = !query.is_empty();
+    for number in 0..=rng.below(3) {
+        let mut next = definition.clone();
+        let dry_run = rng.chance(10);
+        let (body, taken) = match rng.chance(25) {
+            true => (refused(rng), false),
+            false => (change(rng, &mut next, number), !dry_run),
+        };
+        let query = if dry_run { vec![("dryRun", "All".to_owned())] } else { Vec::new() };
         operations.push(Operation {
             method: "PATCH",
             path: at.clone(),
@@ -27,17 +31,18 @@ pub(super) fn program(rng: &mut Rng, mut operations: Vec<Operation>) -> Program 
             content_type: MERGE_PATCH,
             body: Body::Json(body),
         });
-        if dry_run {
-            break;
+        if taken {
+            definition = next;
+            operations.push(settled(&definition, number));
         }
-        operations.push(wait("", ""));
         objects(rng, &definition, &mut operations);
     }
     operations.push(read(&at));
     if rng.chance(60) {
         operations.push(Operation { method: "DELETE", ..read(&at) });
-        operations.push(wait(&at, "404"));
-        operations.push(wait(&definition.collection("v1"), "404"));
+        // Objects that are held hold the definition.
+        operations.push(wait(&at, "left"));
+        operations.push(wait(&definition.collection("v1"), "left"));
         operations.push(read(&definition.collection("v1")));
     }
     Program { area: AREA, operations, collections: Vec::new() }
@@ -47,9 +52,28 @@ fn read(path: &str) -> Operation {
     Operation { content_type: "", ..plain("GET", path, Body::Empty) }
 }
 
-/// Not a request: waits until both servers answer with this code. Without a path, until a change of a definition took.
+/// Not a request: waits until both servers answer with this code, or have as much `left` of it.
 fn wait(path: &str, code: &'static str) -> Operation {
     Operation { content_type: code, ..plain("WAIT", path, Body::Empty) }
+}
+
+/// The field by which a program sees which form of a definition its objects are judged by: it takes one value, which is
+/// another one with each change.
+const MARKER: &str = "marker";
+
+/// Not a request: waits until both servers judge objects by this change of a definition.
+fn settled(definition: &Definition, change: usize) -> Operation {
+    let version = definition.versions.first().map_or("v1", String::as_str);
+    let probe = json!({
+        "apiVersion": format!("{}/{version}", definition.group), "kind": definition.kind,
+        "metadata": {"name": "probe"}, MARKER: "?",
+    });
+    let query = vec![("expected", marker(change))];
+    Operation { query, ..plain("WAIT", &definition.collection(version), Body::Json(probe)) }
+}
+
+fn marker(change: usize) -> String {
+    format!("change-{change}")
 }
 
 fn objects(rng: &mut Rng, definition: &Definition, operations: &mut Vec<Operation>) {
@@ -63,8 +87,8 @@ fn objects(rng: &mut Rng, definition: &Definition, operations: &mut Vec<Operatio
     }
 }
 
-/// A merge patch of the definition, which is changed along if the server is to take it.
-fn change(rng: &mut Rng, definition: &mut Definition) -> Value {
+/// A merge patch of the definition, which is changed along.
+fn change(rng: &mut Rng, definition: &mut Definition, number: usize) -> Value {
     let mut next = definition.manifest["spec"]["versions"].clone();
     let versions = next.as_array_mut().map_or(0, |list| list.len());
     let one = rng.below(versions.max(1));
@@ -98,15 +122,18 @@ fn change(rng: &mut Rng, definition: &mut Definition) -> Value {
             }
         }
         8 if versions > 1 => next[versions - 1]["served"] = rng.chance(50).into(),
-        9 => {
+        9 | 10 => {
             let on = next[one]["subresources"]["status"].is_object();
             next[one]["subresources"] = if on { json!({}) } else { json!({"status": {}}) };
         }
-        10 => {
+        _ => {
             next[one]["additionalPrinterColumns"] =
                 json!([{"name": "Spec", "type": "string", "jsonPath": ".spec.alpha"}]);
         }
-        _ => return refused(rng),
+    }
+    for version in next.as_array_mut().into_iter().flatten() {
+        version["schema"]["openAPIV3Schema"]["properties"][MARKER] =
+            json!({"type": "string", "enum": [marker(number)]});
     }
     definition.take(next.clone());
     json!({"spec": {"versions": next}})

@@ -122,7 +122,7 @@ fn path(keys: &[&str]) -> Path {
 
 /// A change of metadata.
 fn metadata(rng: &mut Rng) -> Edit {
-    let (key, value) = match rng.below(18) {
+    let (key, value) = match rng.below(23) {
         0 => ("labels", json!({"a": "b"})),
         1 => ("labels", json!({"example.com/a": "b", "c": ""})),
         2 => ("labels", json!({"bad key": "v"})),
@@ -143,6 +143,11 @@ fn metadata(rng: &mut Rng) -> Edit {
         14 => ("creationTimestamp", json!("2020-01-01T00:00:00Z")),
         15 => ("generation", json!(7)),
         16 => ("managedFields", json!([])),
+        17 => ("labels", json!({})),
+        18 => ("annotations", json!({})),
+        19 => ("finalizers", json!([])),
+        20 => ("ownerReferences", json!([])),
+        21 => ("annotations", Value::Null),
         _ => ("labels", json!({"a": "c", "app": "web"})),
     };
     Edit::Set(path(&["metadata", key]), value)
