@@ -165,11 +165,15 @@ fn sort_generated(list: &mut Value) {
 impl Tokens {
     /// Tokens for the versions of objects that a text shows: of some no answer ever told.
     fn shown_versions(&mut self, text: &str) -> String {
-        const FIELD: &str = "resourceVersion\\\":\\\"";
+        let shown = self.numbers_after(text, "resourceVersion\\\":\\\"");
+        self.numbers_after(&shown, "does not match the ResourceVersion in record (")
+    }
+
+    fn numbers_after(&mut self, text: &str, before_it: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some(at) = rest.find(FIELD) {
-            let (before, from) = rest.split_at(at + FIELD.len());
+        while let Some(at) = rest.find(before_it) {
+            let (before, from) = rest.split_at(at + before_it.len());
             out.push_str(before);
             let digits = from.bytes().take_while(u8::is_ascii_digit).count();
             if digits > 0 {

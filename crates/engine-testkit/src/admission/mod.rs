@@ -55,6 +55,15 @@ pub(crate) fn admit(
     Ok(warnings)
 }
 
+/// What the admission of a server has against a new object that is valid.
+pub(crate) fn refuse(state: &State, target: &Target<'_>, object: &Value, sent: &Empties) -> Result<(), ApiError> {
+    if !target.resource.is("", "pods") {
+        return Ok(());
+    }
+    pod::check_overhead(state, &object["spec"], sent.has("spec.overhead"))
+        .map_err(|problem| ApiError::forbidden(target.about(), problem))
+}
+
 /// The annotation in which a DaemonSet counts the changes of its template.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 

@@ -22,6 +22,9 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
         let name = str_at(object, &["metadata", "name"]).to_owned();
         json::set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
     }
+    if let Some(spec) = pod_spec(resource, object) {
+        pod::drop_disabled(spec);
+    }
     match (&*resource.gr.group, &*resource.gr.resource) {
         ("", "services") => service(object, before),
         ("", "serviceaccounts") => {
@@ -92,6 +95,20 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
         }
         _ => {}
     }
+}
+
+/// The spec of a Pod, or of the Pods that the object makes.
+fn pod_spec<'a>(resource: &Resource, object: &'a mut Value) -> Option<&'a mut Value> {
+    let path = match (&*resource.gr.group, &*resource.gr.resource) {
+        ("", "pods") => "/spec",
+        ("", "podtemplates") => "/template/spec",
+        ("", "replicationcontrollers")
+        | ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets")
+        | ("batch", "jobs") => "/spec/template/spec",
+        ("batch", "cronjobs") => "/spec/jobTemplate/spec/template/spec",
+        _ => return None,
+    };
+    object.pointer_mut(path)
 }
 
 fn job(state: &mut State, object: &mut Value) {

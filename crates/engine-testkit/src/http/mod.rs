@@ -13,6 +13,7 @@ mod server;
 mod show;
 mod tls;
 mod token;
+mod warnings;
 mod watch;
 
 use std::{

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     ResponseBody,
     media::{Encoding, Wish},
+    warnings,
 };
 use crate::status::ApiError;
 
@@ -121,8 +122,8 @@ impl Reply {
                 headers.insert(name, value);
             }
         }
-        for warning in &self.warnings {
-            if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+        for warning in warnings::headers(&self.warnings) {
+            if let Ok(value) = HeaderValue::from_bytes(warning.as_bytes()) {
                 headers.append(header::WARNING, value);
             }
         }

@@ -118,6 +118,14 @@ pub(crate) fn create(
         json::set(&mut body, &["metadata", "labels"], labels);
     }
     admission::validate_create(&target, &body, &sent)?;
+    warnings.extend(admission::warnings(resource, &body, None));
+    warnings.extend(admission::network_warnings(&target, None, &body));
+    managed.write(&mut body);
+    let refused = admission::refuse(state, &target, &body, &sent);
+    if let Err(e) = refused.and_then(|()| options.admit(state, &target, None, Some(&body))) {
+        state.put_back(drawn);
+        return Err(e);
+    }
     let has_version = json::str_at(&body, &["metadata", "resourceVersion"]).parse().is_ok_and(|v: u64| v != 0);
     if has_version && !options.dry_run && posted {
         // An unwrapped error of the storage on a real server, and so without a reason.
@@ -133,13 +141,6 @@ pub(crate) fn create(
             e.message.push_str(", the server was not able to generate a unique name for the object");
             e.retry_after = Some(1);
         }
-        return Err(e);
-    }
-    warnings.extend(admission::warnings(resource, &body, None));
-    warnings.extend(admission::network_warnings(&target, None, &body));
-    managed.write(&mut body);
-    if let Err(e) = options.admit(state, &target, None, Some(&body)) {
-        state.put_back(drawn);
         return Err(e);
     }
     // A trial is read back, too.

@@ -241,6 +241,11 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let time = options.now.rfc3339();
     let writer = options.writer(&api_version, target.subresource, &time);
     let force = if options.force { Force::Yes } else { Force::No };
+    if let Some(why) = converts_first(&live, &writer)
+        && let Err(e) = admission::convert(&target, &mut config.clone())
+    {
+        return Err(broken(format!("{why}: unable to convert unstructured object to {kind}: {e}")));
+    }
     fits(&target, &managed, &live, &config, &writer).map_err(broken)?;
     let applied = managed.apply(&resource.served_at(target.version), &live, &config, &writer, force).map_err(refused)?;
     let mut merged = applied.object;
@@ -312,6 +317,32 @@ fn fits(
     }
     super::misfit(target, entries.iter().filter(|entry| !is_own(entry)), &applied.object)
         .map_or(Ok(()), |problem| Err(format!("failed to convert new object: {problem}")))
+}
+
+/// What the merged object is converted for before it is converted to be stored: an entry in another version is compared in
+/// that one. The first of these conversions fails when the configuration has a value that fits the schema alone, such as a
+/// fraction where the type has a whole number.
+fn converts_first(live: &Value, writer: &Writer<'_>) -> Option<String> {
+    let entries = json::list_at(live, &["metadata", "managedFields"]);
+    let is_own = |entry: &&Value| {
+        let is = |field: &str, value: &str| json::str_at(entry, &[field]) == value;
+        is("operation", "Apply") && is("manager", writer.manager) && is("subresource", writer.subresource)
+    };
+    fn version(entry: &Value) -> &str {
+        json::str_at(entry, &["apiVersion"])
+    }
+    let is_other = |entry: &&Value| version(entry) != writer.api_version;
+    let own = entries.iter().find(is_own);
+    if own.as_ref().is_some_and(is_other) {
+        return Some("failed to prune fields: failed to convert merged object to last applied version".to_owned());
+    }
+    let other = version(entries.iter().find(is_other)?);
+    Some(match own {
+        Some(_) => format!(
+            "failed to prune fields: failed add back owned items: failed to convert merged object at version {other}"
+        ),
+        None => "failed to convert new object".to_owned(),
+    })
 }
 
 /// The answer to an apply that meets fields of others.

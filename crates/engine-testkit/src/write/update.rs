@@ -195,7 +195,7 @@ pub(crate) fn finish(
         None => to_storage(&target, &mut after),
     }
     // What another version of a custom resource owns is lost with what a write leaves out, whether it reaches that or not.
-    let untouched = (resource.is_custom() && applied.is_none()).then(|| after.clone());
+    let mut untouched = (resource.is_custom() && applied.is_none()).then(|| after.clone());
     let sent_empty = counts_empty(resource, &after);
     // Before anything is put back, which nobody has to be told about.
     admission::default(resource, &mut after);
@@ -206,6 +206,10 @@ pub(crate) fn finish(
     match target.subresource {
         "status" | "approval" => {
             keep_server_fields(old, &mut after);
+            if untouched.is_none() && resource.versions.len() > 1 {
+                // What is reset may be elsewhere in another version, and there it is gone.
+                untouched = Some(after.clone());
+            }
             let api_version = resource.api_version(target.version);
             if let Some(ResetFields::These(reset)) = resource.reset_fields(&api_version, target.subresource) {
                 for path in reset.paths() {

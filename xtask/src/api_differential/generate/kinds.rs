@@ -3,6 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::rng::Rng;
+use super::pod::{pod, pod_status};
+use super::workload::{
+    cron_job, cron_job_status, daemon_set, daemon_set_status, deployment, hpa, hpa_status, hpa_v1, job, job_status,
+    pdb, pdb_status, replica_set, replicas_status, stateful_set,
+};
 
 /// A kind that programs use.
 pub(crate) struct Kind {
@@ -75,24 +80,24 @@ pub(crate) const KINDS: &[Kind] = kinds! {
 };
 
 /// Collects fields that are there by chance.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     rng: &'a mut Rng,
     value: Value,
 }
 
 impl<'a> Fields<'a> {
-    fn new(rng: &'a mut Rng, value: Value) -> Self {
+    pub(super) fn new(rng: &'a mut Rng, value: Value) -> Self {
         Self { rng, value }
     }
 
-    fn maybe(mut self, percent: usize, key: &str, value: impl FnOnce(&mut Rng) -> Value) -> Self {
+    pub(super) fn maybe(mut self, percent: usize, key: &str, value: impl FnOnce(&mut Rng) -> Value) -> Self {
         if self.rng.chance(percent) {
             self.value[key] = value(self.rng);
         }
         self
     }
 
-    fn done(self) -> Value {
+    pub(super) fn done(self) -> Value {
         self.value
     }
 }
@@ -179,278 +184,6 @@ fn service_status(r: &mut Rng) -> Value {
     }
 }
 
-fn labels(r: &mut Rng) -> Value {
-    if r.chance(70) { json!({"app": "web"}) } else { json!({"app": "web", "tier": "front"}) }
-}
-
-fn probe(r: &mut Rng) -> Value {
-    let handler = match r.below(4) {
-        0 => json!({"httpGet": {"port": 8080}}),
-        1 => json!({"httpGet": {"path": "/healthz", "port": "http", "scheme": "HTTPS"}}),
-        2 => json!({"tcpSocket": {"port": 8080}}),
-        _ => json!({"exec": {"command": ["true"]}}),
-    };
-    Fields::new(r, handler)
-        .maybe(30, "initialDelaySeconds", |r| json!(r.below(20)))
-        .maybe(30, "periodSeconds", |r| json!(1 + r.below(20)))
-        .maybe(20, "failureThreshold", |r| json!(1 + r.below(5)))
-        .maybe(15, "timeoutSeconds", |r| json!(1 + r.below(5)))
-        .done()
-}
-
-fn resources(r: &mut Rng) -> Value {
-    match r.below(4) {
-        0 => json!({"requests": {"cpu": "100m", "memory": "64Mi"}}),
-        1 => json!({"limits": {"cpu": "1", "memory": "128Mi"}}),
-        2 => json!({"requests": {"cpu": "100m"}, "limits": {"cpu": "500m", "memory": "1Gi"}}),
-        _ => json!({"requests": {"cpu": "0.5", "memory": "1000Mi"}, "limits": {"cpu": 1, "memory": "1Gi"}}),
-    }
-}
-
-fn env(r: &mut Rng) -> Value {
-    match r.below(4) {
-        0 => json!([{"name": "A", "value": "1"}]),
-        1 => json!([{"name": "A", "value": "1"}, {"name": "B"}]),
-        2 => json!([{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
-        _ => {
-            json!([{"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": true}}}, {"name": "M", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}}])
-        }
-    }
-}
-
-fn container(r: &mut Rng, name: &str, mounts: bool) -> Value {
-    let image = r.pick(&["nginx", "nginx:1.27", "registry.example.com/team/app:v1", "busybox:latest"]);
-    let container = Fields::new(r, json!({"name": name, "image": image}))
-        .maybe(40, "ports", |r| match r.below(3) {
-            0 => json!([{"containerPort": 8080}]),
-            1 => json!([{"name": "http", "containerPort": 8080, "protocol": "TCP"}]),
-            _ => json!([{"name": "http", "containerPort": 8080}, {"name": "dns", "containerPort": 53, "protocol": "UDP"}]),
-        })
-        .maybe(40, "env", env)
-        .maybe(30, "resources", resources)
-        .maybe(20, "command", |_| json!(["/bin/app", "serve"]))
-        .maybe(20, "args", |_| json!(["--verbose"]))
-        .maybe(15, "livenessProbe", probe)
-        .maybe(20, "readinessProbe", probe)
-        .maybe(15, "imagePullPolicy", |r| r.pick(&["Always", "IfNotPresent", "Never"]).into())
-        .maybe(15, "securityContext", |r| match r.below(3) {
-            0 => json!({"runAsNonRoot": true, "allowPrivilegeEscalation": false}),
-            1 => json!({"capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": true}),
-            _ => json!({"runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}),
-        })
-        .maybe(8, "envFrom", |_| json!([{"configMapRef": {"name": "settings"}}]))
-        .maybe(8, "lifecycle", |_| json!({"preStop": {"exec": {"command": ["sleep", "1"]}}}))
-        .maybe(8, "workingDir", |_| "/srv".into())
-        .maybe(5, "tty", |_| true.into());
-    let mut container = container.done();
-    if mounts {
-        container["volumeMounts"] = json!([{"name": "data", "mountPath": "/data"}]);
-    }
-    container
-}
-
-fn volume(r: &mut Rng) -> Value {
-    let source = match r.below(7) {
-        0 => json!({"emptyDir": {}}),
-        1 => json!({"emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}),
-        2 => json!({"configMap": {"name": "settings"}}),
-        3 => json!({"secret": {"secretName": "s", "items": [{"key": "a", "path": "b"}]}}),
-        4 => json!({"persistentVolumeClaim": {"claimName": "data"}}),
-        5 => json!({"hostPath": {"path": "/var/log"}}),
-        _ => json!({}),
-    };
-    let mut volume = source;
-    volume["name"] = "data".into();
-    volume
-}
-
-fn pod_spec(r: &mut Rng, restart: Option<&str>) -> Value {
-    let volumes = r.chance(30);
-    let mut containers = vec![container(r, "main", volumes)];
-    if r.chance(25) {
-        containers.push(container(r, "side", false));
-    }
-    let mut spec = Fields::new(r, json!({"containers": containers}))
-        .maybe(12, "initContainers", |r| json!([container(r, "init", false)]))
-        .maybe(15, "serviceAccountName", |r| r.pick(&["default", "default", "robot"]).into())
-        .maybe(12, "terminationGracePeriodSeconds", |r| json!(r.below(60)))
-        .maybe(12, "nodeSelector", |_| json!({"kubernetes.io/os": "linux"}))
-        .maybe(12, "tolerations", |r| match r.below(3) {
-            0 => json!([{"key": "dedicated", "operator": "Equal", "value": "web", "effect": "NoSchedule"}]),
-            1 => json!([{"operator": "Exists"}]),
-            _ => json!([{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 10}]),
-        })
-        .maybe(12, "securityContext", |r| if r.chance(50) { json!({"runAsNonRoot": true, "runAsUser": 1000, "fsGroup": 2000}) } else { json!({}) })
-        .maybe(8, "affinity", |r| match r.below(2) {
-            0 => json!({"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}}]}}),
-            _ => json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}]}}}),
-        })
-        .maybe(8, "topologySpreadConstraints", |_| json!([{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"app": "web"}}}]))
-        .maybe(8, "imagePullSecrets", |_| json!([{"name": "pull"}]))
-        .maybe(5, "dnsPolicy", |r| r.pick(&["ClusterFirst", "Default"]).into())
-        .maybe(5, "hostNetwork", |r| r.chance(50).into())
-        .maybe(5, "automountServiceAccountToken", |r| r.chance(50).into())
-        .maybe(5, "enableServiceLinks", |r| r.chance(50).into())
-        .maybe(5, "priorityClassName", |_| "system-cluster-critical".into())
-        .done();
-    if volumes {
-        spec["volumes"] = json!([volume(r)]);
-    }
-    if let Some(policy) = restart {
-        spec["restartPolicy"] = policy.into();
-    }
-    spec
-}
-
-fn template(r: &mut Rng, restart: Option<&str>) -> Value {
-    let labels = labels(r);
-    let spec = pod_spec(r, restart);
-    let metadata = Fields::new(r, json!({"labels": labels})).maybe(20, "annotations", |_| json!({"note": "a"})).done();
-    json!({"metadata": metadata, "spec": spec})
-}
-
-fn selector(r: &mut Rng) -> Value {
-    if r.chance(85) {
-        json!({"matchLabels": {"app": "web"}})
-    } else {
-        json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]})
-    }
-}
-
-fn deployment(r: &mut Rng) -> Value {
-    let (selector, template) = (selector(r), template(r, None));
-    let spec = Fields::new(r, json!({"selector": selector, "template": template}))
-        .maybe(60, "replicas", |r| json!(r.below(5)))
-        .maybe(25, "strategy", |r| match r.below(4) {
-            0 => json!({"type": "Recreate"}),
-            1 => json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
-            2 => json!({"rollingUpdate": {"maxSurge": "10%"}}),
-            _ => json!({"type": "RollingUpdate"}),
-        })
-        .maybe(15, "revisionHistoryLimit", |r| json!(r.below(10)))
-        .maybe(15, "minReadySeconds", |r| json!(r.below(10)))
-        .maybe(10, "progressDeadlineSeconds", |r| json!(60 + r.below(600)))
-        .maybe(10, "paused", |r| r.chance(60).into())
-        .done();
-    json!({"spec": spec})
-}
-
-fn replica_set(r: &mut Rng) -> Value {
-    let (selector, template) = (selector(r), template(r, None));
-    let spec = Fields::new(r, json!({"selector": selector, "template": template}))
-        .maybe(60, "replicas", |r| json!(r.below(5)))
-        .maybe(15, "minReadySeconds", |r| json!(r.below(10)))
-        .done();
-    json!({"spec": spec})
-}
-
-fn stateful_set(r: &mut Rng) -> Value {
-    let (selector, template) = (selector(r), template(r, None));
-    let spec = Fields::new(r, json!({"selector": selector, "template": template}))
-        .maybe(80, "serviceName", |_| "db".into())
-        .maybe(60, "replicas", |r| json!(r.below(5)))
-        .maybe(20, "podManagementPolicy", |r| r.pick(&["OrderedReady", "Parallel"]).into())
-        .maybe(20, "updateStrategy", |r| if r.chance(50) { json!({"type": "OnDelete"}) } else { json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}) })
-        .maybe(25, "volumeClaimTemplates", |_| json!([{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]))
-        .maybe(10, "persistentVolumeClaimRetentionPolicy", |r| json!({"whenDeleted": r.pick(&["Delete", "Retain"])}))
-        .maybe(10, "minReadySeconds", |r| json!(r.below(10)))
-        .maybe(8, "ordinals", |r| json!({"start": r.below(3)}))
-        .done();
-    json!({"spec": spec})
-}
-
-fn daemon_set(r: &mut Rng) -> Value {
-    let (selector, template) = (selector(r), template(r, None));
-    let spec = Fields::new(r, json!({"selector": selector, "template": template}))
-        .maybe(25, "updateStrategy", |r| {
-            if r.chance(50) {
-                json!({"type": "OnDelete"})
-            } else {
-                json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "20%"}})
-            }
-        })
-        .maybe(15, "minReadySeconds", |r| json!(r.below(10)))
-        .done();
-    json!({"spec": spec})
-}
-
-fn job_spec(r: &mut Rng) -> Value {
-    let policy = r.pick(&["Never", "OnFailure"]);
-    let template = template(r, Some(policy));
-    Fields::new(r, json!({"template": template}))
-        .maybe(30, "completions", |r| json!(1 + r.below(4)))
-        .maybe(30, "parallelism", |r| json!(r.below(4)))
-        .maybe(30, "backoffLimit", |r| json!(r.below(7)))
-        .maybe(15, "activeDeadlineSeconds", |r| json!(10 + r.below(100)))
-        .maybe(15, "ttlSecondsAfterFinished", |r| json!(r.below(100)))
-        .maybe(15, "suspend", |r| r.chance(60).into())
-        .maybe(10, "completionMode", |_| "NonIndexed".into())
-        .done()
-}
-
-fn job(r: &mut Rng) -> Value {
-    json!({"spec": job_spec(r)})
-}
-
-fn cron_job(r: &mut Rng) -> Value {
-    let job = job_spec(r);
-    let schedule = r.pick(&["*/5 * * * *", "0 0 * * 0", "@hourly", "1 2 3 4 5"]);
-    let spec = Fields::new(r, json!({"schedule": schedule, "jobTemplate": {"spec": job}}))
-        .maybe(25, "concurrencyPolicy", |r| r.pick(&["Allow", "Forbid", "Replace"]).into())
-        .maybe(20, "suspend", |r| r.chance(50).into())
-        .maybe(15, "successfulJobsHistoryLimit", |r| json!(r.below(5)))
-        .maybe(15, "failedJobsHistoryLimit", |r| json!(r.below(5)))
-        .maybe(15, "startingDeadlineSeconds", |r| json!(r.below(50)))
-        .maybe(15, "timeZone", |r| r.pick(&["Etc/UTC", "Europe/Berlin"]).into())
-        .done();
-    json!({"spec": spec})
-}
-
-fn pod(r: &mut Rng) -> Value {
-    let policy = r.pick(&[None, None, Some("Always"), Some("Never"), Some("OnFailure")]);
-    json!({"spec": pod_spec(r, policy)})
-}
-
-fn replicas_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({"replicas": 1}))
-        .maybe(60, "readyReplicas", |_| json!(1))
-        .maybe(40, "observedGeneration", |_| json!(1))
-        .maybe(30, "conditions", |r| json!([{"type": "Available", "status": r.pick(&["True", "False"]), "reason": "MinimumReplicas", "message": "m", "lastTransitionTime": "2020-01-01T00:00:00Z"}]))
-        .done()
-}
-
-fn daemon_set_status(r: &mut Rng) -> Value {
-    Fields::new(
-        r,
-        json!({"currentNumberScheduled": 1, "desiredNumberScheduled": 1, "numberMisscheduled": 0, "numberReady": 1}),
-    )
-    .maybe(40, "observedGeneration", |_| json!(1))
-    .done()
-}
-
-fn job_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({}))
-        .maybe(60, "active", |_| json!(1))
-        .maybe(50, "startTime", |_| "2020-01-01T00:00:00Z".into())
-        .done()
-}
-
-fn cron_job_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({})).maybe(60, "lastScheduleTime", |_| "2020-01-01T00:00:00Z".into()).done()
-}
-
-fn pod_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({"phase": r_phase(0)}))
-        .maybe(40, "podIP", |_| "192.0.2.1".into())
-        .maybe(40, "conditions", |r| json!([{"type": "Ready", "status": r.pick(&["True", "False"]), "lastProbeTime": null, "lastTransitionTime": "2020-01-01T00:00:00Z"}]))
-        .maybe(20, "message", |_| "m".into())
-        .done()
-}
-
-fn r_phase(n: usize) -> &'static str {
-    ["Running", "Pending"][n]
-}
-
 fn claim(r: &mut Rng) -> Value {
     let modes = match r.below(3) {
         0 => json!(["ReadWriteMany"]),
@@ -511,54 +244,6 @@ fn network_policy(r: &mut Rng) -> Value {
         .maybe(40, "policyTypes", |r| if r.chance(50) { json!(["Ingress"]) } else { json!(["Ingress", "Egress"]) })
         .done();
     json!({"spec": spec})
-}
-
-fn hpa(r: &mut Rng) -> Value {
-    let spec = Fields::new(r, json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 10}))
-        .maybe(60, "minReplicas", |r| json!(1 + r.below(5)))
-        .maybe(50, "metrics", |r| match r.below(3) {
-            0 => json!([{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}]),
-            1 => json!([{"type": "Resource", "resource": {"name": "memory", "target": {"type": "AverageValue", "averageValue": "100Mi"}}}]),
-            _ => json!([{"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "10"}}}]),
-        })
-        .maybe(20, "behavior", |_| json!({"scaleDown": {"stabilizationWindowSeconds": 60}}))
-        .done();
-    json!({"spec": spec})
-}
-
-fn hpa_v1(r: &mut Rng) -> Value {
-    let spec = Fields::new(
-        r,
-        json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 10}),
-    )
-    .maybe(60, "minReplicas", |r| json!(1 + r.below(5)))
-    .maybe(50, "targetCPUUtilizationPercentage", |r| json!(10 + r.below(90)))
-    .done();
-    json!({"spec": spec})
-}
-
-fn hpa_status(r: &mut Rng) -> Value {
-    Fields::new(r, json!({"currentReplicas": 1, "desiredReplicas": 2}))
-        .maybe(30, "observedGeneration", |_| json!(1))
-        .done()
-}
-
-fn pdb(r: &mut Rng) -> Value {
-    let mut spec = json!({"selector": {"matchLabels": {"app": "web"}}});
-    match r.below(4) {
-        0 => spec["minAvailable"] = json!(1),
-        1 => spec["minAvailable"] = "50%".into(),
-        2 => spec["maxUnavailable"] = json!(1),
-        _ => spec["maxUnavailable"] = "30%".into(),
-    }
-    if r.chance(20) {
-        spec["unhealthyPodEvictionPolicy"] = r.pick(&["IfHealthyBudget", "AlwaysAllow"]).into();
-    }
-    json!({"spec": spec})
-}
-
-fn pdb_status(_: &mut Rng) -> Value {
-    json!({"disruptionsAllowed": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2})
 }
 
 fn rules(r: &mut Rng) -> Value {

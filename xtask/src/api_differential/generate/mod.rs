@@ -4,6 +4,9 @@ mod changes;
 mod custom;
 mod kinds;
 mod mutate;
+mod pod;
+mod pod_fields;
+mod workload;
 
 use serde_json::{Value, json};
 

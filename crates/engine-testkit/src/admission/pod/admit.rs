@@ -54,16 +54,11 @@ fn runtime_class(state: &State, spec: &mut Value) -> Result<(), String> {
             None => return Err(format!("pod rejected: RuntimeClass {name:?} not found")),
         },
     };
-    match (get(&class, &["overhead"]), get(spec, &["overhead"])) {
-        (Some(wanted), Some(own)) if get(wanted, &["podFixed"]) != Some(own) => {
-            return Err("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead".to_owned());
+    if let Some(wanted) = get(&class, &["overhead"]) {
+        if get(spec, &["overhead"]).is_some_and(|own| get(wanted, &["podFixed"]) != Some(own)) {
+            return Err(OTHER_OVERHEAD.to_owned());
         }
-        (Some(wanted), _) => spec["overhead"] = wanted["podFixed"].clone(),
-        (None, Some(_)) => {
-            let problem = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead";
-            return Err(problem.to_owned());
-        }
-        (None, None) => {}
+        spec["overhead"] = wanted["podFixed"].clone();
     }
     for (key, wanted) in map_at(&class, &["scheduling", "nodeSelector"]).into_iter().flatten() {
         if let Some(own) = get(spec, &["nodeSelector", key]).filter(|own| *own != wanted) {
@@ -82,6 +77,23 @@ fn runtime_class(state: &State, spec: &mut Value) -> Result<(), String> {
         json::set(spec, &["tolerations"], all);
     }
     Ok(())
+}
+
+const OTHER_OVERHEAD: &str = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
+
+/// The last word about the overhead of a new Pod, when nothing else is wrong with it: only a class can ask for some, and
+/// an empty map counts as some.
+pub(in crate::admission) fn check_overhead(state: &State, spec: &Value, is_sent_empty: bool) -> Result<(), String> {
+    let name = str_at(spec, &["runtimeClassName"]);
+    let class = state.store.get(&GroupResource::new("node.k8s.io", "runtimeclasses"), "", name);
+    let own = get(spec, &["overhead"]);
+    match class.and_then(|class| get(&class.value, &["overhead"])) {
+        Some(wanted) if get(wanted, &["podFixed"]) != own => Err(OTHER_OVERHEAD.to_owned()),
+        None if own.is_some() || is_sent_empty => {
+            Err("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn account(state: &mut State, namespace: &str, pod: &mut Value, options: &Options) -> Result<(), String> {

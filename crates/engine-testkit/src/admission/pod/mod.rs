@@ -11,7 +11,7 @@ mod warn;
 
 use serde_json::Value;
 
-pub(super) use admit::admit;
+pub(super) use admit::{admit, check_overhead};
 pub(super) use default::{default, default_pod};
 pub(super) use warn::{warnings, warnings_of_status};
 
@@ -32,7 +32,6 @@ pub(super) fn early_warnings(pod: &Value) -> Vec<String> {
 /// What a new Pod is completed with before it is looked at.
 pub(super) fn prepare_create(pod: &mut Value) {
     pod["status"] = serde_json::json!({"phase": "Pending", "qosClass": quality::of(pod)});
-    drop_disabled(&mut pod["spec"]);
     if !list_at(pod, &["spec", "schedulingGates"]).is_empty() {
         pod["status"]["conditions"] = serde_json::json!([{
             "type": "PodScheduled",
