@@ -28,10 +28,8 @@ pub(crate) fn default(resource: &Resource, object: &mut Value) {
 ///
 /// Returns the object as it was written, when that is another one.
 pub(crate) fn default_stored(resource: &Resource, object: &mut Value) -> Option<Value> {
-    // What is stored of before there were several addresses is shown as if it had them.
-    let address = str_at(object, &["spec", "clusterIP"]).to_owned();
-    if resource.is("", "services") && !address.is_empty() && list_at(object, &["spec", "clusterIPs"]).is_empty() {
-        json::set(object, &["spec", "clusterIPs"], json!([address]));
+    if resource.is("", "secrets") || resource.is("", "configmaps") {
+        return super::read_back(resource, object);
     }
     if !resource.is("batch", "jobs") && !resource.is("autoscaling", "horizontalpodautoscalers") {
         return None;

@@ -141,6 +141,27 @@ fn is_empty(sent: &Value, of: &Type) -> bool {
     }
 }
 
+/// Puts back what was sent empty where the object, as it is, shows nothing: an object that is not read back from the store.
+pub(crate) fn unread(sent: &Value, object: &mut Value) {
+    match (sent, object) {
+        (Value::Object(sent), Value::Object(object)) => {
+            for (key, sent) in sent {
+                match object.get_mut(key) {
+                    Some(value) if value.is_null() && crate::json::is_empty(sent) => *value = sent.clone(),
+                    Some(value) => unread(sent, value),
+                    None => {}
+                }
+            }
+        }
+        (Value::Array(sent), Value::Array(object)) if sent.len() == object.len() => {
+            for (sent, value) in sent.iter().zip(object) {
+                unread(sent, value);
+            }
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

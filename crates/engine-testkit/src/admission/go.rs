@@ -348,22 +348,54 @@ fn encode_as(value: &mut Value, of: &Struct, empty: Empty) {
     }
 }
 
-/// Whether a list or map below this field is there and empty.
-pub(super) fn has_empty(object: &Value, of: &Struct, field: &str) -> bool {
-    let found = object.get(field).zip(of.field(field));
-    found.is_some_and(|(value, field)| empty_below(value, &field.shape))
+/// Whether a list or map below this field is there and empty, and still is once the object is filled.
+pub(super) fn has_empty(sent: &Value, filled: &Value, of: &Struct, field: &str) -> bool {
+    let found = sent.get(field).zip(of.field(field));
+    found.is_some_and(|(value, of)| empty_below(value, filled.get(field), &of.shape))
 }
 
-fn empty_below(value: &Value, shape: &Shape) -> bool {
-    match (shape, value) {
-        (Shape::Pointer(inner), _) => empty_below(value, inner),
-        (Shape::List(inner, _), Value::Array(list)) => list.is_empty() || list.iter().any(|v| empty_below(v, inner)),
-        (Shape::Map(inner, _), Value::Object(map)) => map.is_empty() || map.values().any(|v| empty_below(v, inner)),
+fn empty_below(sent: &Value, filled: Option<&Value>, shape: &Shape) -> bool {
+    let is_empty = || filled.is_none_or(json::is_empty);
+    match (shape, sent) {
+        (Shape::Pointer(inner), _) => empty_below(sent, filled, inner),
+        (Shape::List(inner, _), Value::Array(list)) => {
+            list.is_empty() && is_empty()
+                || list.iter().enumerate().any(|(i, v)| empty_below(v, filled.and_then(|f| f.get(i)), inner))
+        }
+        (Shape::Map(inner, _), Value::Object(map)) => {
+            map.is_empty() && is_empty()
+                || map.iter().any(|(key, v)| empty_below(v, filled.and_then(|f| f.get(key)), inner))
+        }
         (Shape::Struct(name), Value::Object(map)) => Struct::named(name).is_some_and(|of| {
-            map.iter().any(|(name, v)| of.field(name).is_some_and(|field| empty_below(v, &field.shape)))
+            map.iter().any(|(name, v)| {
+                of.field(name).is_some_and(|of| empty_below(v, filled.and_then(|f| f.get(name)), &of.shape))
+            })
         }),
         _ => false,
     }
+}
+
+/// Makes an object what is read back of its message: no bytes in a map come back as an empty text of them, which is
+/// written differently. Returns what was written, if that is another.
+pub(super) fn read_back(object: &mut Value, of: &Struct) -> Option<Value> {
+    let map = object.as_object()?;
+    let found = of.fields.iter().filter(|field| {
+        let bytes = matches!(&field.shape, Shape::Map(inner, _) if matches!(**inner, Shape::Bytes));
+        bytes && map.get(field.name).and_then(Value::as_object).is_some_and(|map| map.values().any(Value::is_null))
+    });
+    let fields: Vec<&str> = found.map(|field| field.name).collect();
+    if fields.is_empty() {
+        return None;
+    }
+    let written = object.clone();
+    for field in fields {
+        for value in object.get_mut(field).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+            if value.is_null() {
+                *value = "".into();
+            }
+        }
+    }
+    Some(written)
 }
 
 /// `None` when the field is left out.
@@ -435,7 +467,8 @@ fn encode_value(value: Value, shape: &Shape, empty: Empty) -> Value {
             value
         }
         (Shape::Own(name), value) => encode_own(value, name),
-        (Shape::Bytes, Value::Null) => "".into(),
+        // Nothing at all, until it is read back from the store.
+        (Shape::Bytes, Value::Null) => Value::Null,
         (Shape::Bytes, Value::Array(list)) => {
             let byte = |v: &Value| v.as_u64().and_then(|n| u8::try_from(n).ok()).unwrap_or(0);
             base64::engine::general_purpose::STANDARD.encode(list.iter().map(byte).collect::<Vec<_>>()).into()

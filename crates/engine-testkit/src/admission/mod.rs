@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub(crate) use claim::check_growth;
 pub(crate) use default::{default, default_stored};
-pub(crate) use empties::{Empties, put_empties_back};
+pub(crate) use empties::{Empties, put_empties_back, unread};
 pub(crate) use go::decode_protobuf;
 pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use service::allocate;
@@ -90,6 +90,12 @@ pub(crate) fn text(resource: &Resource, version: &str, object: &Value) -> String
     }
 }
 
+/// Reads the object back from what it is stored as. Returns the one that was written, if that is another.
+fn read_back(resource: &Resource, object: &mut Value) -> Option<Value> {
+    let of = go::Struct::of_kind(&resource.api_version(&resource.storage_version), &resource.kind)?;
+    go::read_back(object, of)
+}
+
 /// The same of an object that is about to be completed: what was sent empty is still there, since it is owned.
 fn encode_sent(resource: &Resource, body: &mut Value) {
     if let Some(of) = go::Struct::of_kind(&resource.api_version(&resource.storage_version), &resource.kind)
@@ -108,9 +114,10 @@ pub(crate) fn convert(target: &Target<'_>, body: &mut Value) -> Result<(), Strin
 }
 
 /// Whether a list or map was sent empty below a field. Some kinds count that as a change, since what they have is nothing.
-pub(crate) fn has_empty(resource: &Resource, object: &Value, field: &str) -> bool {
+/// What defaults fill is not empty any more.
+pub(crate) fn has_empty(resource: &Resource, sent: &Value, filled: &Value, field: &str) -> bool {
     let of = go::Struct::of_kind(&resource.api_version(&resource.storage_version), &resource.kind);
-    of.is_some_and(|of| go::has_empty(object, of, field))
+    of.is_some_and(|of| go::has_empty(sent, filled, of, field))
 }
 
 /// Whether what is as deep as this in an object may be more than a field that the kind does not have, and so would be

@@ -4,9 +4,11 @@
 //! nothing while nobody uses it, and becomes `410 Gone` when the log no longer reaches back, as in etcd after compaction.
 
 mod page;
+mod shown;
 pub(crate) mod selector;
 
 use page::{Counted, bounds, clone_bounds};
+pub(crate) use shown::hide;
 pub(crate) use page::{Page, PageOf};
 
 use std::{
@@ -34,7 +36,7 @@ pub(crate) struct Stored {
     pub(crate) first: bool,
     /// The object as it was written, where it is shown with more than that.
     pub(crate) written: Option<Value>,
-    /// What is stored of it but shown to nobody.
+    /// The object as it is stored, where reads show another.
     hidden: Option<Value>,
     json: OnceLock<Text>,
 }
@@ -65,27 +67,15 @@ impl Text {
     }
 }
 
-const INTERNAL_POLICY: [&str; 2] = ["spec", "internalTrafficPolicy"];
-
-/// Takes out of an object what is stored of it but shown to nobody: a Service that is a mere name has had a policy for
-/// traffic inside the cluster since an old mistake.
-pub(crate) fn hide(value: &mut Value) -> Option<Value> {
-    let external = value["kind"] == "Service" && json::str_at(value, &["spec", "type"]) == "ExternalName";
-    if external { json::remove(value, &INTERNAL_POLICY) } else { None }
-}
-
 impl Stored {
     fn new(mut value: Value, revision: u64, first: bool, written: Option<Value>) -> Arc<Self> {
         let hidden = hide(&mut value);
         Arc::new(Self { value, revision, first, written, hidden, json: OnceLock::new() })
     }
 
-    /// The object with what is shown to nobody: what a change of it starts from.
+    /// The object as it is stored: what a change of it starts from.
     pub(crate) fn whole(&self) -> Cow<'_, Value> {
-        let Some(hidden) = &self.hidden else { return Cow::Borrowed(&self.value) };
-        let mut value = self.value.clone();
-        json::set(&mut value, &INTERNAL_POLICY, hidden.clone());
-        Cow::Owned(value)
+        Cow::Borrowed(self.hidden.as_ref().unwrap_or(&self.value))
     }
 
     /// The object as it was written, of this version.
@@ -96,12 +86,12 @@ impl Stored {
         Cow::Owned(written)
     }
 
-    /// Whether reads leave out something of the object.
+    /// Whether reads show another object than the stored one.
     pub(crate) fn hides(&self) -> bool {
         self.hidden.is_some()
     }
 
-    /// The same object, which shows everything.
+    /// The same object, shown as it is stored.
     pub(crate) fn revealed(&self) -> Arc<Self> {
         Arc::new(Self {
             value: self.whole().into_owned(),

@@ -139,7 +139,7 @@ fn generation_part(resource: &Resource, version: &str, object: &Value) -> Value 
 
 /// Whether a change is one that the kind counts although it stores nothing of it: a list or map that is sent empty is not
 /// what was stored, which is nothing.
-fn counts_empty(resource: &Resource, sent: &Value) -> bool {
+fn counts_empty(resource: &Resource, sent: &Value, filled: &Value) -> bool {
     let field = match (&*resource.gr.group, &*resource.gr.resource) {
         ("networking.k8s.io", "networkpolicies") => "spec",
         ("admissionregistration.k8s.io", "mutatingwebhookconfigurations" | "validatingwebhookconfigurations") => {
@@ -147,7 +147,7 @@ fn counts_empty(resource: &Resource, sent: &Value) -> bool {
         }
         _ => return false,
     };
-    admission::has_empty(resource, sent, field)
+    admission::has_empty(resource, sent, filled, field)
 }
 
 /// What only the server sets in metadata.
@@ -196,9 +196,9 @@ pub(crate) fn finish(
     }
     // What another version of a custom resource owns is lost with what a write leaves out, whether it reaches that or not.
     let mut untouched = (resource.is_custom() && applied.is_none()).then(|| after.clone());
-    let sent_empty = counts_empty(resource, &after);
     // Before anything is put back, which nobody has to be told about.
     admission::default(resource, &mut after);
+    let sent_empty = with_empties.as_ref().is_some_and(|sent| counts_empty(resource, sent, &after));
     let typed = typed && super::is_keyed(&target, &after) && super::is_keyed(&target, old);
     // Whoever leaves out that the object is being deleted takes that from those who own it, though it is put back.
     let ends = ["deletionTimestamp", "deletionGracePeriodSeconds"];
@@ -252,8 +252,8 @@ pub(crate) fn finish(
                 for (field, _) in ends.iter().zip(unsaid).filter(|(_, unsaid)| *unsaid) {
                     json::remove(told.to_mut(), &["metadata", field]);
                 }
-                if let Some(with) = with_empties.filter(|_| target.version == &*resource.storage_version) {
-                    admission::put_empties_back(resource, &api_version, &with, told.to_mut());
+                if let Some(with) = with_empties.as_ref().filter(|_| target.version == &*resource.storage_version) {
+                    admission::put_empties_back(resource, &api_version, with, told.to_mut());
                 }
                 // The client sees both in its own version, and so does whoever compares them.
                 let versions = resource.served_at(target.version);
@@ -339,6 +339,9 @@ pub(crate) fn finish(
         true => None,
         false => admission::default_stored(resource, &mut after).or_else(|| crd::read_stored(resource, &mut after)),
     };
+    if finished && let Some(sent) = &with_empties {
+        admission::unread(sent, &mut after);
+    }
     if options.dry_run {
         if resource.is_custom() && !finished {
             after = crd::read_as(resource, written.as_ref().unwrap_or(&after), target.version);
