@@ -4,6 +4,7 @@
 use gitops_engine_schema::{ListKind, Type};
 use serde_json::Value;
 
+use super::quantity;
 use crate::{resources::Resource, status::Cause};
 
 /// Where they are, and what each is.
@@ -87,12 +88,29 @@ fn path(steps: &[Step<'_>]) -> String {
     path
 }
 
-/// Puts back into an object that is about to be compared what its client sent empty inside lists that are one value: such
-/// lists are compared as they are held in memory, where an empty list or map is not the same as none.
+/// Puts back into an object that is about to be compared what its client sent empty, or an amount in another form, inside
+/// lists that are one value: such lists are compared as they are held in memory, where an empty list or map is not the
+/// same as none, and `1000m` not the same as `1`.
 pub(crate) fn put_empties_back(resource: &Resource, api_version: &str, sent: &Value, object: &mut Value) {
     if let Some(schema) = gitops_engine_schema::Versions::schema(resource, api_version) {
         put_back(sent, object, &schema, Within::Fields);
     }
+    if resource.is("", "limitranges") {
+        // Defaults make these, if only to leave them empty.
+        let limits = crate::json::map_mut(object, &["spec"]).and_then(|spec| spec.get_mut("limits")?.as_array_mut());
+        for limit in limits.into_iter().flatten().filter(|limit| limit["type"] == "Container") {
+            for field in ["default", "defaultRequest"] {
+                if limit.get(field).is_some_and(crate::json::is_empty) {
+                    crate::json::remove(limit, &[field]);
+                }
+            }
+        }
+    }
+}
+
+/// Whether objects of this kind have amounts inside lists that are one value.
+pub(crate) fn has_amounts_in_lists(resource: &Resource) -> bool {
+    matches!(&*resource.gr.resource, "limitranges" | "horizontalpodautoscalers" | "statefulsets")
 }
 
 /// What surrounds a value, as far as comparing it goes.
@@ -128,7 +146,16 @@ fn put_back(sent: &Value, object: &mut Value, of: &Type, within: Within) {
                 put_back(sent, value, list.items(), within);
             }
         }
+        (Value::String(text), value) if within == Within::List => put_amount_back(text, value),
+        (Value::Number(n), value) if within == Within::List => put_amount_back(&n.to_string(), value),
         _ => {}
+    }
+}
+
+fn put_amount_back(sent: &str, value: &mut Value) {
+    let is_amount = value.as_str().is_some_and(|v| v != sent && quantity::parse(sent).is_ok_and(|sent| sent == v));
+    if is_amount {
+        *value = sent.into();
     }
 }
 

@@ -457,8 +457,13 @@ fn encode_value(value: Value, shape: &Shape, empty: Empty) -> Value {
         (Shape::List(inner, _), Value::Array(list)) => {
             Value::Array(list.into_iter().map(|v| encode_value(v, inner, empty)).collect())
         }
-        (Shape::Map(inner, _), Value::Object(map)) => {
-            Value::Object(map.into_iter().map(|(k, v)| (k, encode_value(v, inner, empty))).collect())
+        (Shape::Map(inner, name), Value::Object(map)) => {
+            let rounds = *name == Some("v1.ResourceList") && empty == Empty::Kept;
+            let encode = |v| match encode_value(v, inner, empty) {
+                Value::String(amount) if rounds => quantity::in_thousandths(&amount).unwrap_or(amount).into(),
+                v => v,
+            };
+            Value::Object(map.into_iter().map(|(k, v)| (k, encode(v))).collect())
         }
         (Shape::Struct(name), mut value) => {
             if let Some(of) = Struct::named(name) {

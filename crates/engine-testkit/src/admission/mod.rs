@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub(crate) use claim::check_growth;
 pub(crate) use default::{default, default_stored};
-pub(crate) use empties::{Empties, put_empties_back, unread};
+pub(crate) use empties::{Empties, has_amounts_in_lists, put_empties_back, unread};
 pub(crate) use go::decode_protobuf;
 pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use service::allocate;

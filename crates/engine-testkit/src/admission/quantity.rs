@@ -49,9 +49,37 @@ fn parts(text: &str) -> Option<(&'static str, &str, &str)> {
     exponent.bytes().all(|b| b.is_ascii_digit()).then_some((sign, digits, suffix))
 }
 
+/// Whether a text is kept as it was written. A real server looks no further than at this to tell that a text is in the
+/// canonical form, and so `1.234` and `+1` stay.
+fn is_kept(digits: &str, suffix: &str) -> bool {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    if let Some(power) = BINARY.iter().skip(1).position(|s| *s == suffix) {
+        let room = 15_usize.checked_sub(whole.len() + 3 * (power + 1) + 1);
+        return fraction.is_empty() && room.is_some() && whole.parse::<i64>().is_ok_and(|n| n & 7 != 0);
+    }
+    let exponent = match DECIMAL.iter().position(|s| *s == suffix) {
+        Some(power) => i32::try_from(power).ok().map(|power| 3 * (power - 3)),
+        None => suffix.strip_prefix(['e', 'E']).and_then(|e| e.parse().ok()),
+    };
+    let scale = exponent.zip(i32::try_from(fraction.len()).ok()).and_then(|(e, f)| e.checked_sub(f));
+    let shifted = format!("{whole}{fraction}");
+    shifted.len() <= 18
+        && scale.is_some_and(|scale| scale >= -9 && scale % 3 == 0)
+        && !shifted.ends_with("000")
+        && !shifted.starts_with('0')
+}
+
 /// The canonical form, or what is wrong.
 pub(super) fn parse(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
     let (sign, digits, suffix) = parts(text).ok_or(BAD_FORMAT)?;
+    if is_kept(digits, suffix) {
+        return Ok(text.to_owned());
+    }
     let signed = |form: String| if form.starts_with('0') { form } else { format!("{sign}{form}") };
     if let Some(power) = BINARY.iter().skip(1).position(|s| *s == suffix) {
         let scale = 1_i128 << (10 * (power + 1));
@@ -115,6 +143,14 @@ fn exponential(nanos: i128) -> String {
     if exponent == 0 { value.to_string() } else { format!("{value}e{exponent}") }
 }
 
+/// A quantity without parts of thousandths, which lists of resources round up to whole ones. None, if it has none.
+pub(super) fn in_thousandths(text: &str) -> Option<String> {
+    const MILLI: i128 = ONE / 1000;
+    let value = value(text).filter(|value| value % MILLI != 0)?;
+    let whole = value / MILLI * MILLI;
+    Some(written(if value > 0 { whole + MILLI } else { whole }, text))
+}
+
 /// So many billionths, written in the way of another quantity.
 pub(super) fn written(nanos: i128, like: &str) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
@@ -129,7 +165,7 @@ pub(super) fn written(nanos: i128, like: &str) -> String {
 
 /// Billionths of a quantity in canonical form, to compare two of them.
 pub(super) fn value(text: &str) -> Option<i128> {
-    let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (sign, rest) = text.strip_prefix('-').map_or((1, text.strip_prefix('+').unwrap_or(text)), |rest| (-1, rest));
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     let (digits, suffix) = rest.split_at(end);
     let value = if let Some(power) = BINARY.iter().position(|s| *s == suffix) {
@@ -165,6 +201,12 @@ mod tests {
             ("-0", "0"),
             (".5", "500m"),
             ("Ki", "0"),
+            ("1.234", "1.234"),
+            ("+1", "+1"),
+            ("1E3", "1E3"),
+            ("001Ki", "001Ki"),
+            ("1.2345", "1234500u"),
+            (" 1 ", "1"),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(canonical), "{text}");
         }

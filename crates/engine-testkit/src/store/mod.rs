@@ -4,12 +4,12 @@
 //! nothing while nobody uses it, and becomes `410 Gone` when the log no longer reaches back, as in etcd after compaction.
 
 mod page;
-mod shown;
 pub(crate) mod selector;
+mod shown;
 
 use page::{Counted, bounds, clone_bounds};
-pub(crate) use shown::hide;
 pub(crate) use page::{Page, PageOf};
+pub(crate) use shown::hide;
 
 use std::{
     borrow::Cow,

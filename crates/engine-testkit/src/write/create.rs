@@ -110,7 +110,10 @@ pub(crate) fn create(
         json::set(&mut body, &["metadata", "generation"], 1);
     }
     if let Err(e) = admission::allocate(state, &target, &mut body, None, options.dry_run) {
-        state.put_back(drawn);
+        // What was drawn for an object without a name is lost, since nobody could give it back by its name.
+        if !name.is_empty() {
+            state.put_back(drawn);
+        }
         return Err(e);
     }
     admission::prepare(state, resource, &mut body, None);

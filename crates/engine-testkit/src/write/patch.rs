@@ -217,25 +217,23 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     let kind = format!("{}{api_version}, Kind={}", if api_version.contains('/') { "" } else { "/" }, resource.kind);
     let object = format!("({sent_namespace}/{}; {kind})", json::str_at(&sent, &["name"]));
     let broken = |message: String| ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message);
-    validate(&config, &schema, Duplicates::Refused)
-        .map_err(|e| broken(format!("failed to create typed patch object {object}: {e}")))?;
     let nothing = schema.empty_object();
     let found = before.as_ref().map(|before| resource.live(before, target.version));
     let stored = found.as_deref().unwrap_or(&nothing);
     let live = resource.convert(stored, &api_version).unwrap_or(Cow::Borrowed(stored));
-    if before.is_some()
-        && (!super::is_keyed(&target, &live) || !super::is_typed(&target, &live))
-        && let Err(e) = validate(&live, &schema, Duplicates::Allowed)
-    {
-        let object = format!("({}/{}; {kind})", target.namespace, target.name);
-        // Without owners so far, there is one to be made first of all.
-        return Err(broken(if json::list_at(&live, &["metadata", "managedFields"]).is_empty() {
-            format!(
-                "failed to create manager for existing fields: failed to convert new object {object} to smd typed: {e}"
-            )
-        } else {
-            format!("failed to create typed live object {object}: {e}")
-        }));
+    let unkeyed = before.is_some() && (!super::is_keyed(&target, &live) || !super::is_typed(&target, &live));
+    let unkeyed = unkeyed.then(|| validate(&live, &schema, Duplicates::Allowed).err()).flatten();
+    let live_object = format!("({}/{}; {kind})", target.namespace, target.name);
+    // Without owners so far, there is one to be made first of all.
+    if let Some(e) = unkeyed.as_ref().filter(|_| json::list_at(&live, &["metadata", "managedFields"]).is_empty()) {
+        return Err(broken(format!(
+            "failed to create manager for existing fields: failed to convert new object {live_object} to smd typed: {e}"
+        )));
+    }
+    validate(&config, &schema, Duplicates::Refused)
+        .map_err(|e| broken(format!("failed to create typed patch object {object}: {e}")))?;
+    if let Some(e) = unkeyed {
+        return Err(broken(format!("failed to create typed live object {live_object}: {e}")));
     }
     let mut managed = ManagedFields::of(&live);
     let time = options.now.rfc3339();
@@ -247,7 +245,8 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
         return Err(broken(format!("{why}: unable to convert unstructured object to {kind}: {e}")));
     }
     fits(&target, &managed, &live, &config, &writer).map_err(broken)?;
-    let applied = managed.apply(&resource.served_at(target.version), &live, &config, &writer, force).map_err(refused)?;
+    let applied =
+        managed.apply(&resource.served_at(target.version), &live, &config, &writer, force).map_err(refused)?;
     let mut merged = applied.object;
     if let Some(schema) = resource.crd.get(target.version).and_then(|v| v.openapi.as_deref())
         && applied.changed

@@ -5,7 +5,9 @@ use std::{borrow::Cow, sync::Arc};
 use gitops_engine_schema::{ManagedFields, PathElement, Versions as _, managed::ResetFields};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Options, Outcome, Target, create::How, has_generation, read_body, to_storage, to_storage_as_applied};
+use super::{
+    Answer, Options, Outcome, Target, create::How, has_generation, read_body, to_storage, to_storage_as_applied,
+};
 use crate::{
     admission, crd, json,
     resources::Resource,
@@ -189,7 +191,8 @@ pub(crate) fn finish(
     // A client may rewrite or reset the entries; leaving them out keeps them.
     let mut sent_managed = ManagedFields::sent(old, &after, target.subresource);
     let sent = admission::Empties::of(&after);
-    let with_empties = (!sent.is_empty() && !resource.is_custom()).then(|| after.clone());
+    let tells = !sent.is_empty() || admission::has_amounts_in_lists(resource);
+    let with_empties = (tells && !resource.is_custom()).then(|| after.clone());
     match applied {
         Some(_) => to_storage_as_applied(&target, &mut after),
         None => to_storage(&target, &mut after),
@@ -297,12 +300,15 @@ pub(crate) fn finish(
     let drawn = state.drawn();
     // What a client sent is settled: the entries are those of the server from here on.
     json::remove(&mut after, &["metadata", "managedFields"]);
-    if let Err(e) = admission::allocate(state, &target, &mut after, Some(old), options.dry_run) {
+    // A Service is completed and judged by what reads show of it.
+    let shown = resource.is("", "services") && target.subresource.is_empty();
+    let judged = if shown { &before.value } else { old };
+    if let Err(e) = admission::allocate(state, &target, &mut after, Some(judged), options.dry_run) {
         state.put_back(drawn);
         return Err(e);
     }
-    admission::prepare(state, resource, &mut after, Some(old));
-    admission::validate_update(&target, old, &after, &sent)?;
+    admission::prepare(state, resource, &mut after, Some(judged));
+    admission::validate_update(&target, judged, &after, &sent)?;
     admission::check_growth(state, &target, old, &after)?;
     if floats || sent_empty || counts(&target, old, &after) {
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);

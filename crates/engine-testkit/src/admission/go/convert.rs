@@ -36,6 +36,7 @@ fn by_shape(value: &mut Value, shape: &Shape) -> Result<(), String> {
             Value::String(text) => {
                 bytes_mismatch(text).map_or(Ok(()), |e| Err(format!("error decoding from json: {e}")))
             }
+            Value::Array(list) => list.iter_mut().try_for_each(|v| by_shape(v, &Shape::Scalar("uint8", "uint8"))),
             other => Err(format!("cannot restore slice from {}", kind_of(other))),
         },
         Shape::Struct(name) => Struct::named(name).map_or(Ok(()), |of| convert(value, of)),

@@ -10,15 +10,11 @@ use crate::{
     json::{get, map_at},
 };
 
-const MILLI: i128 = 1_000_000;
-
 /// Amounts are counted in thousandths, of which parts count as whole ones.
 pub(super) fn round_up(amounts: Option<&mut Value>) {
     for amount in amounts.and_then(Value::as_object_mut).into_iter().flatten().map(|(_, amount)| amount) {
-        let Some(text) = amount.as_str() else { continue };
-        if let Some(value) = quantity::value(text).filter(|value| value % MILLI != 0) {
-            let whole = value / MILLI * MILLI;
-            *amount = quantity::written(if value > 0 { whole + MILLI } else { whole }, text).into();
+        if let Some(whole) = amount.as_str().and_then(quantity::in_thousandths) {
+            *amount = whole.into();
         }
     }
 }
