@@ -160,6 +160,12 @@ fn sort_generated(list: &mut Value) {
     for (place, item) in places.into_iter().zip(moved) {
         items[place] = item;
     }
+    // A LimitRange without a name gets a uid for one, which stands anywhere among the others.
+    let chance = |item: &Value| {
+        let name = item["metadata"]["name"].as_str().filter(|name| name.starts_with("<uid"));
+        name.map(|name| (name.len(), name.to_owned()))
+    };
+    items.sort_by_key(chance);
 }
 
 impl Tokens {

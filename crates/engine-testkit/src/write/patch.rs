@@ -197,9 +197,6 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
         let gv = if sent_version.contains('/') { sent_version.to_owned() } else { format!("/{sent_version}") };
         return Err(ApiError::bad_request(format!("invalid object type: {gv}, Kind={sent_kind}")));
     }
-    if json::get(&config, &["metadata", "managedFields"]).is_some() {
-        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
-    }
     let sent_namespace = json::str_at(&config, &["metadata", "namespace"]).to_owned();
     let before = state.store.get(&resource.gr, target.namespace, target.name).cloned();
     let sent = json::get(&config, &["metadata"]).cloned().unwrap_or_default();
@@ -229,6 +226,9 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
         return Err(broken(format!(
             "failed to create manager for existing fields: failed to convert new object {live_object} to smd typed: {e}"
         )));
+    }
+    if json::get(&config, &["metadata", "managedFields"]).is_some() {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     validate(&config, &schema, Duplicates::Refused)
         .map_err(|e| broken(format!("failed to create typed patch object {object}: {e}")))?;
