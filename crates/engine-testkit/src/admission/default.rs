@@ -86,6 +86,10 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
             if str_at(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate" {
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"], 1);
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxSurge"], 0);
+            } else if get(object, &["spec", "updateStrategy", "rollingUpdate"]).is_some_and(Value::is_object) {
+                // Written through a type in which neither can be left out.
+                fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"], 0);
+                fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxSurge"], 0);
             }
         }
         ("batch", "jobs") => {
