@@ -183,21 +183,26 @@ fn take_over(resource: &Resource, object: &mut Value, version: &str) {
 
 /// Drops what another version does not have.
 fn drop_unknown(object: &mut Value, schema: &Value) {
-    let metadata = object.get("metadata").cloned();
-    prune(object, schema, true, "", &mut Vec::new());
-    strip_nulls(object, Some(schema));
-    if let Some(metadata) = metadata {
-        object["metadata"] = metadata;
-    }
+    but_metadata(object, |object| {
+        prune(object, schema, true, "", &mut Vec::new());
+        strip_nulls(object, Some(schema));
+    });
 }
 
 /// Reads an object by the schema of its version: drops what the schema does not know and reports it, drops `null` where it
 /// is no value, and fills defaults. The metadata stays as it is.
 pub(crate) fn read(object: &mut Value, schema: &Value, unknown: &mut Vec<String>) {
+    but_metadata(object, |object| {
+        prune(object, schema, true, "", unknown);
+        strip_nulls(object, Some(schema));
+        default(object, schema);
+    });
+}
+
+/// Changes an object but for its metadata, which is as it was, there or not.
+fn but_metadata(object: &mut Value, change: impl FnOnce(&mut Value)) {
     let metadata = object.get("metadata").cloned();
-    prune(object, schema, true, "", unknown);
-    strip_nulls(object, Some(schema));
-    default(object, schema);
+    change(object);
     match metadata {
         Some(metadata) => object["metadata"] = metadata,
         None => {

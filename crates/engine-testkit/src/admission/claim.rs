@@ -5,12 +5,15 @@ use serde_json::Value;
 
 use super::rules::At;
 use crate::{
-    json::{self, get, str_at},
+    json::{get, str_at},
     resources::GroupResource,
     state::State,
     status::ApiError,
     write::Target,
 };
+
+/// The annotation that named the class of a claim or a volume before there was a field for it.
+pub(crate) const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// A claim grows once it is bound, and only where its class lets it.
 pub(crate) fn check_growth(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
@@ -45,6 +48,7 @@ pub(crate) fn check_growth(state: &State, target: &Target<'_>, before: &Value, a
 
 /// The class of a claim, which an annotation named before there was a field for it.
 fn class(claim: &Value) -> &str {
-    const OLD: [&str; 3] = ["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"];
-    json::get(claim, &OLD).and_then(Value::as_str).unwrap_or_else(|| str_at(claim, &["spec", "storageClassName"]))
+    get(claim, &["metadata", "annotations", CLASS])
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| str_at(claim, &["spec", "storageClassName"]))
 }

@@ -83,12 +83,10 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
             fill(object, &["metadata", "annotations", super::TEMPLATE_GENERATION], "0");
             fill(object, &["spec", "revisionHistoryLimit"], 10);
             text(object, &["spec", "updateStrategy", "type"], "RollingUpdate");
-            if str_at(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate" {
-                fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"], 1);
-                fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxSurge"], 0);
-            } else if get(object, &["spec", "updateStrategy", "rollingUpdate"]).is_some_and(Value::is_object) {
-                // Written through a type in which neither can be left out.
-                fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"], 0);
+            let rolls = str_at(object, &["spec", "updateStrategy", "type"]) == "RollingUpdate";
+            // What another strategy has of it is written through a type in which neither number can be left out.
+            if rolls || get(object, &["spec", "updateStrategy", "rollingUpdate"]).is_some_and(Value::is_object) {
+                fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"], i32::from(rolls));
                 fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxSurge"], 0);
             }
         }

@@ -19,7 +19,7 @@ mod warn_network;
 use gitops_engine_schema::Schema;
 use serde_json::Value;
 
-pub(crate) use claim::check_growth;
+pub(crate) use claim::{CLASS as CLASS_OF_CLAIM, check_growth};
 pub(crate) use default::{default, default_stored};
 pub(crate) use empties::{Empties, has_amounts_in_lists, put_empties_back, unread};
 pub(crate) use go::decode_protobuf;

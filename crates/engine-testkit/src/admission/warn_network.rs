@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    quantity,
+    CLASS_OF_CLAIM, quantity,
     rules::{ip, service as is},
 };
 use crate::{
@@ -131,10 +131,9 @@ fn policy(object: &Value, out: &mut Vec<String>) {
 }
 
 fn claim(object: &Value, out: &mut Vec<String>) {
-    const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
-    if get(object, &["metadata", "annotations", CLASS]).is_some() {
+    if get(object, &["metadata", "annotations", CLASS_OF_CLAIM]).is_some() {
         out.push(format!(
-            "metadata.annotations[{CLASS}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+            "metadata.annotations[{CLASS_OF_CLAIM}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
         ));
     }
     for kind in ["requests", "limits"] {

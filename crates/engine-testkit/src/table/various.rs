@@ -10,6 +10,7 @@ use super::{
     text::{age, boolean, condition, created, duration, number, or, selector, shown, text},
 };
 use crate::{
+    admission::CLASS_OF_CLAIM,
     clock::Now,
     json::{get, i64_at, list_at, map_at, str_at},
 };
@@ -99,7 +100,7 @@ fn phase(v: &Value) -> Value {
 
 /// The class of a volume or a claim: an old annotation goes before the field.
 fn class(v: &Value) -> Value {
-    let annotation = str_at(v, &["metadata", "annotations", "volume.beta.kubernetes.io/storage-class"]);
+    let annotation = str_at(v, &["metadata", "annotations", CLASS_OF_CLAIM]);
     or(annotation, str_at(v, &["spec", "storageClassName"]))
 }
 

@@ -288,7 +288,9 @@ fn check_namespace(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError
 /// The form that writes work on, metadata as its type is written: custom resources stay in the version of the request, all
 /// others become what is stored.
 pub(crate) fn to_storage(target: &Target<'_>, body: &mut Value) {
-    admission::encode_metadata(body);
+    if target.resource.is_custom() {
+        admission::encode_metadata(body);
+    }
     to_storage_as_applied(target, body);
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{At, diff, network, quota, resource_names::is_native};
 use crate::{
-    admission::{Empties, names},
+    admission::{CLASS_OF_CLAIM, Empties, names},
     json::{self, get, str_at},
     status::Cause,
 };
@@ -281,7 +281,6 @@ fn indented(value: &Value, level: usize) -> String {
 
 /// What of a claim cannot change any more.
 pub(super) fn claim_change(root: &At<'_>, before: &Value, sent: &Empties, causes: &mut Vec<Cause>) {
-    const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
     let after = root.value;
     let spec = |v: &Value| Value::Object(json::map_at(v, &["spec"]).cloned().unwrap_or_default());
     let (mut old, mut new) = (spec(before), spec(after));
@@ -289,7 +288,8 @@ pub(super) fn claim_change(root: &At<'_>, before: &Value, sent: &Empties, causes
         json::remove(&mut old, &["volumeName"]);
         json::remove(&mut new, &["volumeName"]);
     }
-    let annotation = |v: &Value| get(v, &["metadata", "annotations", CLASS]).and_then(Value::as_str).map(str::to_owned);
+    let annotation =
+        |v: &Value| get(v, &["metadata", "annotations", CLASS_OF_CLAIM]).and_then(Value::as_str).map(str::to_owned);
     let (had, has) = (annotation(before), annotation(after));
     let class = get(after, &["spec", "storageClassName"]).and_then(Value::as_str);
     let unset = get(before, &["spec", "storageClassName"]).is_none();
@@ -297,7 +297,7 @@ pub(super) fn claim_change(root: &At<'_>, before: &Value, sent: &Empties, causes
     let upgraded = unset && had.is_some() && class == had.as_deref() && (has.is_none() || has == had);
     if !upgraded && has.as_deref().unwrap_or_default() != had.as_deref().unwrap_or_default() {
         let shown = has.unwrap_or_default().into();
-        causes.push(Cause::invalid(format!("metadata.annotations[{CLASS}]"), &shown, "field is immutable"));
+        causes.push(Cause::invalid(format!("metadata.annotations[{CLASS_OF_CLAIM}]"), &shown, "field is immutable"));
     }
     if unset && class.is_some() && (had.is_none() || class == had.as_deref()) {
         json::remove(&mut new, &["storageClassName"]);
