@@ -38,14 +38,30 @@ pub(super) fn program(rng: &mut Rng, mut operations: Vec<Operation>) -> Program 
         objects(rng, &definition, &mut operations);
     }
     operations.push(read(&at));
-    if rng.chance(60) {
+    if rng.chance(30) {
+        gone(&definition, &mut operations);
         operations.push(Operation { method: "DELETE", ..read(&at) });
-        // Objects that are held hold the definition.
-        operations.push(wait(&at, "left"));
-        operations.push(wait(&definition.collection("v1"), "left"));
+        operations.push(wait(&at, "404"));
+        operations.push(wait(&definition.collection("v1"), "404"));
         operations.push(read(&definition.collection("v1")));
     }
     Program { area: AREA, operations, collections: Vec::new() }
+}
+
+/// Takes the objects away, held or not. A real server would do that as well, but few definitions at a time, and looks only
+/// every five seconds whether it is done.
+fn gone(definition: &Definition, operations: &mut Vec<Operation>) {
+    let Some(version) = definition.versions.first() else { return };
+    let collection = definition.collection(version);
+    for name in ["a", "b"] {
+        let name = if definition.namespaced { name.to_owned() } else { format!("{{{{ns}}}}-{name}") };
+        let path = format!("{collection}/{name}");
+        let free = Body::Json(json!({"metadata": {"finalizers": null}}));
+        operations.push(Operation { content_type: MERGE_PATCH, ..plain("PATCH", &path, free) });
+    }
+    operations.push(Operation { method: "DELETE", ..read(&collection) });
+    operations.push(wait(&collection, "left"));
+    operations.push(read(&collection));
 }
 
 fn read(path: &str) -> Operation {

@@ -126,7 +126,8 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
     let area = match only {
         Some(only) => areas.iter().find(|a| **a == only).copied().unwrap_or(areas[0]),
         None if rng.chance(15) => "custom",
-        // Definitions come and go slowly: they have runs of their own.
+        // Definitions come and go slowly.
+        None if rng.chance(3) => changes::AREA,
         None => rng.pick(&areas[..areas.len() - 1]),
     };
     let mut operations = Vec::new();
