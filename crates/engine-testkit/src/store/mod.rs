@@ -86,6 +86,12 @@ impl Stored {
         Cow::Owned(written)
     }
 
+    /// Whether reads show the object as it was written. Any write over one that they do not changes it, since a real server
+    /// compares with what it read.
+    pub(crate) fn is_stored_as_read(&self) -> bool {
+        self.written.is_none()
+    }
+
     /// Whether reads show another object than the stored one.
     pub(crate) fn hides(&self) -> bool {
         self.hidden.is_some()

@@ -185,7 +185,8 @@ pub(crate) fn delete(
         }
     }
     // What waits for something is shown whole, with what reads leave out.
-    let outcome = if delete.dry_run || after == *before.whole() {
+    let unchanged = before.is_stored_as_read() && after == *before.whole();
+    let outcome = if delete.dry_run || unchanged {
         Outcome::Value(after)
     } else {
         Outcome::Value(state.store.put(&resource.gr, after).whole().into_owned())

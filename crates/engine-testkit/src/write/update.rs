@@ -370,12 +370,11 @@ pub(crate) fn finish(
     Ok(Answer { warnings, ..Answer::of(outcome(stored)) })
 }
 
-/// Whether a write changes nothing. What is read otherwise than it is stored is always written anew, since a real server
-/// compares with what it read.
+/// Whether a write changes nothing.
 fn is_unchanged(resource: &Resource, before: &Stored, old: &Value, after: &mut Value) -> bool {
     let same = without_times(after) == without_times(old);
     if !resource.is_custom() {
-        return same && before.written.is_none();
+        return same && before.is_stored_as_read();
     }
     if same {
         json::copy(old, after, &["metadata", "managedFields"]);
