@@ -61,7 +61,7 @@ pub(super) fn validate_change(change: &Change<'_>, causes: &mut Vec<Cause>) {
 pub(super) fn status_asks_for_qualified_finalizers(target: &Target<'_>) -> bool {
     matches!(
         (&*target.resource.gr.group, &*target.resource.gr.resource),
-        ("apps", _) | ("batch", "jobs") | ("autoscaling", "horizontalpodautoscalers")
+        ("", "pods") | ("apps", _) | ("batch", "jobs") | ("autoscaling", "horizontalpodautoscalers")
     )
 }
 

@@ -6,7 +6,7 @@ use super::{
     At, Change, amount, count_or_percent, fixed, is_empty, is_readable, matches_template, not_more_than_all,
     runs_for_ever, selector, template,
 };
-use crate::{admission::names, status::Cause};
+use crate::{admission::names, json, status::Cause};
 
 pub(super) fn deployment(change: &Change<'_>, causes: &mut Vec<Cause>) {
     let spec = change.root().field("spec");
@@ -196,14 +196,19 @@ fn stateful_strategy(strategy: &At<'_>, causes: &mut Vec<Cause>) {
 /// The template as the controller makes Pods of it: it gives each its name, and a volume for every claim.
 fn identified(spec: &At<'_>) -> Value {
     let mut template = spec.field("template").value.clone();
-    let claims: Vec<Value> =
-        spec.field("volumeClaimTemplates").items().map(|c| c.value["metadata"]["name"].clone()).collect();
+    let claims = spec.field("volumeClaimTemplates");
+    // One without a name has an empty one.
+    let claims: Vec<&str> = claims.items().map(|c| json::str_at(c.value, &["metadata", "name"])).collect();
     let Some(pod) = template.get_mut("spec").and_then(Value::as_object_mut) else { return template };
     pod.remove("subdomain");
     pod.remove("hostname");
     if !claims.is_empty() {
         let own = pod.remove("volumes").unwrap_or_default();
-        let own = own.as_array().map_or(&[][..], Vec::as_slice).iter().filter(|v| !claims.contains(&v["name"]));
+        let own = own
+            .as_array()
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .filter(|v| !claims.contains(&json::str_at(v, &["name"])));
         let mut volumes: Vec<Value> = Vec::new();
         for name in &claims {
             if !volumes.iter().any(|v| v["name"] == *name) {
