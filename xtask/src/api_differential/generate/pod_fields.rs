@@ -96,7 +96,7 @@ const SPEC: Table = &[
     }),
     ("ephemeralContainers", |_| json!([{"name": "e", "image": "x"}])),
     ("serviceAccount", |_| "default".into()),
-    ("runtimeClassName", |r| r.pick(&["none", "Not Valid!"]).into()),
+    ("runtimeClassName", |r| r.pick(&["none", "Not Valid!", "", "a/b"]).into()),
     ("securityContext", |r| match r.below(3) {
         0 => {
             json!({"supplementalGroups": [1, 2], "sysctls": [{"name": "net.ipv4.ip_forward", "value": "1"}], "fsGroupChangePolicy": "Always", "supplementalGroupsPolicy": "Strict"})

@@ -39,9 +39,25 @@ pub(in crate::admission) fn admit(
         account(state, target.namespace, pod, options).map_err(refuse)?;
         priority(state, pod).map_err(refuse)?;
         tolerations(&mut pod["spec"]);
+        askable_class(&pod["spec"])?;
         runtime_class(state, &mut pod["spec"]).map_err(refuse)?;
     }
     Ok(())
+}
+
+/// A class is asked for by its name, with which a server must be able to make a path: what it cannot ask for is an error
+/// of its own.
+fn askable_class(spec: &Value) -> Result<(), ApiError> {
+    let Some(name) = get(spec, &["runtimeClassName"]).and_then(Value::as_str) else { return Ok(()) };
+    let broken = |why: String| Err(ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", why));
+    if name.is_empty() {
+        return broken("resource name may not be empty".to_owned());
+    }
+    let wrong = names::complaints(name, names::Rule::PathSegment);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    broken(format!("invalid resource name {name:?}: [{}]", wrong.join(" ")))
 }
 
 /// What the class of a Pod's runtime needs and wants of it: <https://kubernetes.io/docs/concepts/containers/runtime-class/>
