@@ -62,7 +62,12 @@ impl Cause {
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: impl AsRef<str>) -> Self {
-        let mut message = format!("Invalid value: {}", shown(value));
+        Self::invalid_shown(field, &shown(value), detail)
+    }
+
+    /// With the value as it is to be shown.
+    pub(crate) fn invalid_shown(field: impl Into<String>, value: &str, detail: impl AsRef<str>) -> Self {
+        let mut message = format!("Invalid value: {value}");
         if !detail.as_ref().is_empty() {
             message.push_str(": ");
             message.push_str(detail.as_ref());

@@ -19,8 +19,9 @@ pub(crate) struct Difference {
 
 /// Compares answers whose bodies are normal already. `what` names the request in the signature.
 pub(crate) fn answers(what: &str, real: &Answer, ours: &Answer) -> Option<Difference> {
-    if real.code != ours.code || !real.is_success() {
-        return errors(what, real, ours);
+    let failed = real.code != ours.code || !real.is_success();
+    if failed && let Some(difference) = errors(what, real, ours) {
+        return Some(difference);
     }
     if real.warnings != ours.warnings {
         let what = what.split_once(' ').map_or(what, |(_, resource)| resource);
@@ -29,7 +30,7 @@ pub(crate) fn answers(what: &str, real: &Answer, ours: &Answer) -> Option<Differ
         let details = format!("  real warnings: {:#?}\n  our warnings:  {:#?}\n", real.warnings, ours.warnings);
         return Some(Difference { signature, text_only: false, details });
     }
-    values(what, &real.body, &ours.body)
+    if failed { None } else { values(what, &real.body, &ours.body) }
 }
 
 /// Compares two objects.

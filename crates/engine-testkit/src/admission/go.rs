@@ -154,9 +154,19 @@ impl Struct {
         KINDS.get(&(api_version, kind)).and_then(|name| STRUCTS.get(name))
     }
 
+    /// Whether there are kinds of this version.
+    pub(super) fn has_version(api_version: &str) -> bool {
+        KINDS.keys().any(|(version, _)| *version == api_version)
+    }
+
     /// The type of `metadata`.
     pub(super) fn metadata() -> Option<&'static Self> {
         STRUCTS.get("meta/v1.ObjectMeta")
+    }
+
+    /// The type of an item of `metadata.ownerReferences`.
+    pub(super) fn owner_reference() -> Option<&'static Self> {
+        Self::named("meta/v1.OwnerReference")
     }
 
     fn named(name: &str) -> Option<&'static Self> {

@@ -23,6 +23,7 @@ pub(crate) use claim::{CLASS as CLASS_OF_CLAIM, check_growth};
 pub(crate) use default::{default, default_stored};
 pub(crate) use empties::{Empties, has_amounts_in_lists, put_empties_back, unread};
 pub(crate) use go::decode_protobuf;
+pub(crate) use meta::{Doubled, drop_doubled_owners, manager_name, manager_of_agent};
 pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use service::allocate;
 pub(crate) use validate::{validate_create, validate_update};
@@ -34,7 +35,7 @@ use crate::{
     resources::Resource,
     state::State,
     status::{About, ApiError, Cause},
-    write::{FieldValidation, Options, Target},
+    write::{FieldValidation, Options, Target, Wanted},
 };
 
 /// What the admission of a server makes of an object before webhooks see it; `before` is the stored one on an update.
@@ -143,6 +144,25 @@ pub(crate) fn encode_metadata(body: &mut Value) {
     }
 }
 
+/// Whether a real server knows a built-in kind, which may be a list or the options of a request.
+pub(crate) fn is_registered(api_version: &str, kind: &str) -> bool {
+    const OF_ALL: [&str; 7] =
+        ["CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions", "WatchEvent"];
+    // Known in any version, also in one that nobody knows.
+    const UNVERSIONED: [&str; 5] = ["APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status"];
+    let is_kind = |kind: &str| go::Struct::of_kind(api_version, kind).is_some();
+    is_kind(kind)
+        || kind.strip_suffix("List").is_some_and(is_kind)
+        || UNVERSIONED.contains(&kind)
+        || (api_version, kind) == ("v1", "List")
+        || OF_ALL.contains(&kind) && go::Struct::has_version(api_version)
+}
+
+/// What a built-in kind cannot hold, in the words of a real server.
+pub(crate) fn mismatch(api_version: &str, kind: &str, body: &Value) -> Option<String> {
+    go::mismatch(body, go::Struct::of_kind(api_version, kind)?)
+}
+
 /// Where an object comes from that is about to be decoded, which is how errors speak of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Source<'a> {
@@ -180,8 +200,13 @@ pub(crate) fn decode(
             }
         }
         None => {
-            let of = go::Struct::of_kind(&target.resource.api_version(target.version), &target.resource.kind);
-            if let Some(of) = of {
+            let api_version = target.resource.api_version(target.version);
+            if let Source::Patched(_) = source
+                && let Some(problem) = Wanted::of(target.resource).refusal_of(body)
+            {
+                return Err(refused(target, source, &problem));
+            }
+            if let Some(of) = go::Struct::of_kind(&api_version, &target.resource.kind) {
                 let problem = match source {
                     Source::Strategic(_) => go::convert(body, of).err(),
                     Source::Patched(text) => go::mismatch(body, of).map(|problem| go::complaint(text, problem)),
@@ -228,6 +253,12 @@ fn scale_type() -> Option<&'static go::Struct> {
 pub(crate) fn decode_scale(scale: &mut Value, source: Source<'_>, options: &Options) -> Result<Vec<String>, ApiError> {
     let mut unknown = Vec::new();
     let refuse = |problem: String| refused_as("Scale", "Scale", "v1", source, &problem);
+    if !matches!(source, Source::Strategic(_))
+        && let Some(problem) = (Wanted { group: "autoscaling", kind: "Scale" }).refusal_of(scale)
+    {
+        let version = json::str_at(scale, &["apiVersion"]).rsplit('/').next().unwrap_or_default().to_owned();
+        return Err(refused_as(json::str_at(scale, &["kind"]), "Scale", &version, source, &problem));
+    }
     if let Some(of) = scale_type() {
         let problem = match source {
             Source::Strategic(_) => go::convert(scale, of).err(),

@@ -6,7 +6,7 @@ use super::{Cluster, Refused};
 use crate::{
     controllers, json,
     status::ApiError,
-    write::{FieldValidation, Options, Target, create, delete},
+    write::{FieldValidation, Options, Target, Warnings, create, delete},
 };
 
 impl Cluster {
@@ -103,6 +103,7 @@ impl Cluster {
             noticed: Vec::new(),
             now: self.inner.clock.now(),
             course: None,
+            warnings: Warnings::default(),
         }
     }
 

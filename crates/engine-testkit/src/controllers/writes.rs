@@ -14,7 +14,7 @@ use crate::{
     resources::{GroupResource, Resource},
     state::State,
     store::{ObjectKey, Stored},
-    write::{FieldValidation, Options, Target, create as creation, delete, update},
+    write::{FieldValidation, Options, Target, Warnings, create as creation, delete, update},
 };
 
 /// What a controller wants done.
@@ -59,6 +59,7 @@ fn options(manager: &str, now: Now) -> Options {
         noticed: Vec::new(),
         now,
         course: None,
+        warnings: Warnings::default(),
     }
 }
 

@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::Call;
 use crate::{
     admission,
-    cluster::Inner,
     json::{self, MAX_DEPTH},
     json_text,
     resources::Resource,
@@ -44,7 +43,7 @@ fn takes(call: &Call, is_custom: bool) -> bool {
 }
 
 /// An object of the kind that the path names.
-pub(super) fn object(inner: &Inner, resource: &Resource, version: &str, call: &Call) -> Result<Decoded, ApiError> {
+pub(super) fn object(resource: &Resource, version: &str, call: &Call) -> Result<Decoded, ApiError> {
     let types = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
     let is_type = |text: &str| text.is_empty() || text.split(';').skip(1).all(|p| p.contains('='));
     if !takes(call, resource.is_custom()) || !is_type(&call.full_type) {
@@ -76,10 +75,7 @@ pub(super) fn object(inner: &Inner, resource: &Resource, version: &str, call: &C
     let kind = json::str_at(&decoded.value, &["kind"]);
     let api_version = json::str_at(&decoded.value, &["apiVersion"]);
     if !resource.is_custom() && kind != resource.kind {
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        if inner.state.lock().registry.by_kind(group, kind).is_none() {
-            return Err(write::other_kind(resource, api_version, kind));
-        }
+        return Err(write::other_kind(resource, api_version, kind, &decoded.value));
     }
     Ok(decoded)
 }
@@ -153,7 +149,10 @@ pub(super) fn delete_options(call: &Call) -> Result<Value, ApiError> {
         return Err(ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}")));
     }
     match json::str_at(&value, &["kind"]) {
-        "" | "DeleteOptions" => Ok(value),
+        "" | "DeleteOptions" => match admission::mismatch("v1", "DeleteOptions", &value) {
+            Some(problem) => Err(ApiError::bad_request(problem)),
+            None => Ok(value),
+        },
         kind => Err(ApiError::bad_request(write::unregistered(json::str_at(&value, &["apiVersion"]), kind))),
     }
 }

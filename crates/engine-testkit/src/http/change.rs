@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Reply, body, not_allowed, read, show};
 use crate::{
-    access,
+    access, admission,
     cluster::Inner,
     json,
     resources::Resource,
@@ -35,15 +35,15 @@ fn options(call: &Call) -> Result<Options, ApiError> {
         }
     }
     // Without a name of its own a manager is called after its program, except for apply, which must say who it is.
-    let agent = call.user_agent.split(['/', ' ']).next().unwrap_or_default();
     let manager = match call.params.get("fieldManager") {
-        Some(name) => name,
-        None if is_apply => "",
-        None if agent.is_empty() => "unknown",
-        None => agent,
+        Some(name) => name.to_owned(),
+        None if is_apply => String::new(),
+        None => Some(admission::manager_of_agent(&call.user_agent))
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "unknown".to_owned()),
     };
-    if !deletes && manager.len() > 128 {
-        causes.push(Cause::too_long("fieldManager", 128));
+    if !deletes {
+        admission::manager_name("fieldManager", &manager, &mut causes);
     }
     let dry_run = call.params.get("dryRun");
     if !deletes && let Some(other) = dry_run.filter(|v| *v != "All") {
@@ -66,12 +66,13 @@ fn options(call: &Call) -> Result<Options, ApiError> {
     }
     Ok(Options {
         dry_run: dry_run.is_some(),
-        manager: manager.to_owned(),
+        manager,
         validation,
         force: call.params.flag("force"),
         noticed: Vec::new(),
         now: call.now,
         course: Some(call.course.clone()),
+        warnings: call.warnings.clone(),
     })
 }
 
@@ -96,7 +97,7 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
     };
     let mut object = || -> Result<Value, ApiError> {
         let decoded = if route.subresource.is_empty() || route.subresource == "status" {
-            body::object(inner, resource, &route.version, call)?
+            body::object(resource, &route.version, call)?
         } else {
             body::other(call)?
         };
@@ -200,7 +201,5 @@ fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Resul
         Outcome::Value(v) => show::value(resource, &call.route.version, &call.wish, v, call.now)?,
         Outcome::Stored(s) => show::object(resource, &call.route.version, &call.wish, s, call.now)?,
     };
-    let mut reply = Reply::json(status, body);
-    reply.warnings.clone_from(&answer.warnings);
-    Ok(reply)
+    Ok(Reply::json(status, body))
 }

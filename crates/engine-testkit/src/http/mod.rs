@@ -40,6 +40,7 @@ use crate::{
     resources::Resource,
     status::{About, ApiError},
     webhook::Course,
+    write::Warnings,
 };
 
 /// Errors of a transport: what a client sees when the connection breaks.
@@ -112,6 +113,8 @@ pub(crate) struct Call {
     pub(crate) gone: bool,
     /// Who writes, and what webhooks say to it.
     pub(crate) course: Arc<Course>,
+    /// What writes tell the client beside the answer.
+    pub(crate) warnings: Warnings,
 }
 
 async fn handle<B>(
@@ -155,6 +158,7 @@ where
         plan: None,
         gone: false,
         course: Arc::default(),
+        warnings: Warnings::default(),
     };
     let Admitted { record, mut verdict, course, refused } = gate::admit(&inner, &call, user.as_ref(), &parts);
     call.course = course.clone();
@@ -185,9 +189,11 @@ where
             let mut answer = dispatch(&inner, &mut call);
             // Webhooks are asked with no lock held, and then the write is done again with what they said.
             while course.asks() && course.ask().await {
+                call.warnings.take();
                 answer = dispatch(&inner, &mut call);
             }
             let mut reply = answer.unwrap_or_else(Reply::from);
+            reply.warnings.extend(call.warnings.take());
             reply.warnings.extend(course.warnings());
             if (&*call.route.group, &*call.route.resource) == ("", "endpoints") {
                 reply.warnings.push(ENDPOINTS.to_owned());
@@ -293,7 +299,7 @@ fn methods(resource: &Resource, route: &Route) -> Option<Vec<&'static str>> {
 }
 
 fn review(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
-    let body = body::object(inner, resource, &call.route.version, call)?.value;
+    let body = body::object(resource, &call.route.version, call)?.value;
     let namespace = call.route.namespace.as_deref();
     let state = inner.state.lock();
     let body = access::review::answer(&state, call.course.user(), resource, namespace, body, call.now)?;

@@ -249,7 +249,6 @@ pub(super) fn delete_collection(
     let metadata = list_metadata(resource, call, revision);
     drop(state);
     let out = show::list(resource, &call.route.version, &call.wish, &page.items, metadata, call.now)?;
-    let mut reply = Reply::json(StatusCode::OK, out);
-    reply.warnings.extend(delete::warning(resource, how));
-    Ok(reply)
+    options.warn(delete::warning(resource, how));
+    Ok(Reply::json(StatusCode::OK, out))
 }

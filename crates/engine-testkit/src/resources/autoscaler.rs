@@ -61,7 +61,9 @@ fn from_v1(object: &mut Value) {
         metrics.push(cpu("target", DEFAULT_CPU.into()));
     }
     json::set(object, &["spec", "metrics"], metrics);
-    if let Some(behavior) = carried(object, BEHAVIOR).filter(|b| b.as_object().is_some_and(|b| !b.is_empty())) {
+    if let Some(behavior) =
+        carried(object, BEHAVIOR).filter(|b| b.as_object().is_some_and(|b| b.values().any(|v| !v.is_null())))
+    {
         json::set(object, &["spec", "behavior"], renamed(&behavior, decapitalised));
     }
     let used = json::remove(object, &["status", "currentCPUUtilizationPercentage"]).filter(|v| !v.is_null());

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::{Answer, Options, Outcome, Target, has_generation, read_body, to_storage, to_storage_as_applied};
 use crate::{
-    admission, crd, json,
+    admission::{self, Doubled},
+    crd, json,
     state::State,
     status::{About, ApiError},
 };
@@ -29,10 +30,10 @@ pub(crate) fn create(
     how: How,
 ) -> Result<Answer, ApiError> {
     let drawn = state.drawn();
-    let mut warnings = match how {
-        How::Posted => read_body(&target, &mut body, options)?,
-        How::Put | How::Applied(_) => Vec::new(),
-    };
+    if how == How::Posted {
+        read_body(&target, &mut body, options)?;
+        options.warn(admission::drop_doubled_owners(&mut body, Doubled::Sent));
+    }
     let mut name = json::str_at(&body, &["metadata", "name"]).to_owned();
     let generated = name.is_empty() && !json::str_at(&body, &["metadata", "generateName"]).is_empty();
     if generated {
@@ -58,8 +59,14 @@ pub(crate) fn create(
         json::remove(&mut body, &["status"]);
     }
     let resource = target.resource;
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+    for field in ["uid", "creationTimestamp", "selfLink"] {
         json::remove(&mut body, &["metadata", field]);
+    }
+    // What a PUT or an apply makes may be on its way out from the first.
+    if how == How::Posted {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+            json::remove(&mut body, &["metadata", field]);
+        }
     }
     // Of kinds that do not count, a client may say what it likes.
     if has_generation(resource) {
@@ -91,10 +98,11 @@ pub(crate) fn create(
     };
     let seen_target = Target { name: if generated { "" } else { target.name }, ..target };
     let admitted = admission::admit(state, &seen_target, &mut body, None, options).and_then(|early| {
-        warnings.extend(early);
+        options.warn(early);
         mutate(&target, generated, &mut body, &managed, options)?;
         // What webhooks changed is looked at once more.
         if options.course.is_some() {
+            options.warn(admission::drop_doubled_owners(&mut body, Doubled::Admitted));
             admission::admit(state, &target, &mut body, None, options).map(|_| ())
         } else {
             Ok(())
@@ -121,8 +129,8 @@ pub(crate) fn create(
         json::set(&mut body, &["metadata", "labels"], labels);
     }
     admission::validate_create(&target, &body, &sent)?;
-    warnings.extend(admission::warnings(resource, &body, None));
-    warnings.extend(admission::network_warnings(&target, None, &body));
+    options.warn(admission::warnings(resource, &body, None));
+    options.warn(admission::network_warnings(&target, None, &body));
     managed.write(&mut body);
     let refused = admission::refuse(state, &target, &body, &sent);
     if let Err(e) = refused.and_then(|()| options.admit(state, &target, None, Some(&body))) {
@@ -161,7 +169,7 @@ pub(crate) fn create(
         state.registry_follows(&resource.gr, None, Some(&stored.value));
         Outcome::Stored(stored)
     };
-    Ok(Answer { created: true, warnings, ..Answer::of(outcome) })
+    Ok(Answer { created: true, ..Answer::of(outcome) })
 }
 
 /// Lets the mutating webhooks have their say. They see no name that is yet to be made up, and change no ownership.

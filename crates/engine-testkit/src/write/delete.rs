@@ -100,6 +100,7 @@ pub(crate) fn delete(
     delete: &DeleteOptions,
     options: &Options,
 ) -> Result<Answer, ApiError> {
+    options.warn(warning(target.resource, delete));
     let before = state
         .store
         .get(&target.resource.gr, target.namespace, target.name)
@@ -114,7 +115,7 @@ pub(crate) fn delete(
     let in_use = resource.is("", "namespaces") && !list_at(&before.value, &["spec", "finalizers"]).is_empty();
     if in_use && before.is_terminating() {
         // It goes when it is empty, however often that is asked.
-        return Ok(answer(&target, delete, Outcome::Stored(before), false));
+        return Ok(answer(delete, Outcome::Stored(before), false));
     }
     let mut after = before.whole().into_owned();
     let mut finalizers = finalizers_for(resource, &after, delete.propagation);
@@ -129,22 +130,22 @@ pub(crate) fn delete(
     }
     if resource.is("", "pods") {
         match grace::ask(&before.value, &mut after, delete.grace, &options.now) {
-            grace::Ending::Already => return Ok(answer(&target, delete, Outcome::Stored(before), false)),
+            grace::Ending::Already => return Ok(answer(delete, Outcome::Stored(before), false)),
             grace::Ending::Over => {}
             grace::Ending::In(seconds) => {
                 let gone = seconds == 0 && finalizers.is_empty();
                 hold(&mut after, finalizers);
                 if delete.dry_run {
-                    return Ok(answer(&target, delete, Outcome::Value(after), gone));
+                    return Ok(answer(delete, Outcome::Value(after), gone));
                 }
                 // Also what ends at once is marked before it goes.
                 let marked = state.store.put(&resource.gr, after);
                 if !gone {
-                    return Ok(answer(&target, delete, Outcome::Stored(marked), false));
+                    return Ok(answer(delete, Outcome::Stored(marked), false));
                 }
                 let at = ObjectKey::new(&resource.gr, target.namespace, target.name);
                 let last = state.remove(&at).unwrap_or(marked);
-                return Ok(answer(&target, delete, Outcome::Value(last.value.clone()), true));
+                return Ok(answer(delete, Outcome::Value(last.value.clone()), true));
             }
         }
     }
@@ -166,7 +167,7 @@ pub(crate) fn delete(
             let at = ObjectKey::new(&resource.gr, target.namespace, target.name);
             last = state.remove(&at).unwrap_or(last);
         }
-        return Ok(answer(&target, delete, Outcome::Value(deleted(&target, &last)), true));
+        return Ok(answer(delete, Outcome::Value(deleted(&target, &last)), true));
     }
 
     hold(&mut after, finalizers);
@@ -191,14 +192,11 @@ pub(crate) fn delete(
     } else {
         Outcome::Value(state.store.put(&resource.gr, after).whole().into_owned())
     };
-    Ok(answer(&target, delete, outcome, false))
+    Ok(answer(delete, outcome, false))
 }
 
-fn answer(target: &Target<'_>, delete: &DeleteOptions, outcome: Outcome, gone: bool) -> Answer {
-    let mut answer = Answer::of(outcome);
-    answer.accepted = !gone && delete.cascades;
-    answer.warnings.extend(warning(target.resource, delete));
-    answer
+fn answer(delete: &DeleteOptions, outcome: Outcome, gone: bool) -> Answer {
+    Answer { accepted: !gone && delete.cascades, ..Answer::of(outcome) }
 }
 
 /// What a client should know that leaves it to the kind what becomes of dependents.

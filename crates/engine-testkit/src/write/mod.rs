@@ -3,11 +3,13 @@
 pub(crate) mod create;
 pub(crate) mod delete;
 mod grace;
+mod identity;
 mod operations;
 pub(crate) mod patch;
 pub(crate) mod scale;
 mod strategic;
 pub(crate) mod update;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -17,6 +19,12 @@ use gitops_engine_schema::{
     merge::{Duplicates, validate},
 };
 use serde_json::Value;
+
+use self::identity::{check_identity, check_namespace, read_body};
+pub(crate) use self::{
+    identity::{Wanted, other_kind, other_version, unregistered, wrong_name},
+    warnings::Warnings,
+};
 
 use crate::{
     admission,
@@ -74,12 +82,18 @@ pub(crate) struct Options {
     pub(crate) now: Now,
     /// The way through admission of what a client writes; nobody asks about what the cluster does by itself.
     pub(crate) course: Option<Arc<Course>>,
+    /// What the client is told beside the answer.
+    pub(crate) warnings: Warnings,
 }
 
 impl Options {
     /// The same, without a word about unknown fields.
     pub(crate) fn ignoring(&self) -> Self {
         Self { validation: FieldValidation::Ignore, ..self.clone() }
+    }
+
+    pub(crate) fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        self.warnings.say(warnings);
     }
 
     /// What the mutating webhooks make of an object.
@@ -136,92 +150,12 @@ pub(crate) struct Answer {
     pub(crate) created: bool,
     /// What was asked for is yet to happen.
     pub(crate) accepted: bool,
-    pub(crate) warnings: Vec<String>,
 }
 
 impl Answer {
     pub(crate) fn of(outcome: Outcome) -> Self {
-        Self { outcome, created: false, accepted: false, warnings: Vec::new() }
+        Self { outcome, created: false, accepted: false }
     }
-}
-
-/// Checks that the body is what the path says, and fills the namespace.
-pub(crate) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
-    if !body.is_object() {
-        return Err(ApiError::bad_request(
-            "the object provided is unrecognized (must be of type object): couldn't get version/kind; json parse error",
-        ));
-    }
-    check_kind(target, body)?;
-    check_namespace(target, body)
-}
-
-/// Reads the body of a create or update: what it says it is, then its fields, then its namespace.
-pub(crate) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<Vec<String>, ApiError> {
-    if !body.is_object() {
-        return check_identity(target, body).map(|()| Vec::new());
-    }
-    check_kind(target, body)?;
-    let warnings = admission::decode(target, body, admission::Source::Body, options)?;
-    check_namespace(target, body)?;
-    Ok(warnings)
-}
-
-/// What the body says it is.
-fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
-    let resource = target.resource;
-    let wanted = resource.api_version(target.version);
-    if !resource.is_custom() {
-        // A typed decoder takes from the path what the body leaves out.
-        for (field, value) in [("kind", resource.kind.as_str()), ("apiVersion", wanted.as_str())] {
-            if json::str_at(body, &[field]).is_empty() {
-                body[field] = value.into();
-            }
-        }
-    }
-    let kind = json::str_at(body, &["kind"]).to_owned();
-    let api_version = json::str_at(body, &["apiVersion"]).to_owned();
-    if resource.is_custom() {
-        if kind.is_empty() {
-            let (own, text) = (&resource.kind, body.to_string());
-            let start = if text.len() > 30 { format!("{} ...", text.get(..30).unwrap_or(&text)) } else { text.clone() };
-            return Err(ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type {own}): Object 'Kind' is missing in '{text}' ({start})",
-            )));
-        }
-        if api_version != wanted {
-            return Err(other_version(&api_version, &wanted));
-        }
-        return Ok(());
-    }
-    // A kind of the same group is known by its version, and then cannot be converted.
-    let same_version = resource.versions.iter().any(|v| resource.api_version(v) == api_version);
-    if kind == resource.kind && same_version {
-        if api_version == wanted {
-            return Ok(());
-        }
-        return Err(other_version(&api_version, &wanted));
-    }
-    Err(other_kind(resource, &api_version, &kind))
-}
-
-/// The object is of another version than the path.
-pub(crate) fn other_version(api_version: &str, wanted: &str) -> ApiError {
-    ApiError::bad_request(format!(
-        "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
-    ))
-}
-
-/// The object is of a kind that nobody knows, where the path wants one of its own.
-pub(crate) fn other_kind(resource: &Resource, api_version: &str, kind: &str) -> ApiError {
-    let (version, wanted) = (api_version.rsplit('/').next().unwrap_or_default(), &resource.kind);
-    let unregistered = unregistered(api_version, kind);
-    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {wanted}: {unregistered}"))
-}
-
-/// That nobody knows a kind, in the words of a real server.
-pub(crate) fn unregistered(api_version: &str, kind: &str) -> String {
-    format!("no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"")
 }
 
 /// Whether an object is one that ownership can be told of. A custom resource may be none where nobody asks: in what a write
@@ -255,34 +189,6 @@ pub(crate) fn misfit<'e>(
         let object = resource.in_version(object, version);
         validate(&object, &schema, Duplicates::Refused).err().map(|e| e.to_string())
     })
-}
-
-/// An object that is not called as its path says.
-pub(crate) fn wrong_name(target: &Target<'_>, name: &str) -> ApiError {
-    let asked = target.name;
-    ApiError::bad_request(if name.is_empty() {
-        format!("the name of the object ({asked} based on URL) was undeterminable: name must be provided")
-    } else {
-        format!("the name of the object ({name}) does not match the name on the URL ({asked})")
-    })
-}
-
-/// The namespace of the body is that of the path, or left out.
-fn check_namespace(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
-    if body.get("metadata").is_none_or(Value::is_null) {
-        body["metadata"] = serde_json::json!({});
-    }
-    let namespace = json::str_at(body, &["metadata", "namespace"]).to_owned();
-    if !target.resource.namespaced {
-        json::remove(body, &["metadata", "namespace"]);
-    } else if namespace.is_empty() {
-        json::set(body, &["metadata", "namespace"], target.namespace);
-    } else if namespace != target.namespace {
-        return Err(ApiError::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
-    }
-    Ok(())
 }
 
 /// The form that writes work on, metadata as its type is written: custom resources stay in the version of the request, all

@@ -80,19 +80,20 @@ pub(crate) fn patch(
         Kind::Strategic | Kind::Apply => {
             printed = strategic::printed(&live, &sent.value);
             strategically(&mut live, sent, &target.resource.schema(target.version))?;
+            // Nobody reads what the object says that it is: it is what it was.
+            live["apiVersion"] = target.resource.api_version(target.version).into();
+            live["kind"] = target.resource.kind.as_str().into();
             (live, admission::Source::Strategic(&printed))
         }
     };
-    let warnings = admission::decode(&target, &mut after, decoded, options)?;
+    options.warn(admission::decode(&target, &mut after, decoded, options)?);
     check_identity(&target, &mut after)?;
     let name = json::str_at(&after, &["metadata", "name"]);
     if name != target.name {
         return Err(super::wrong_name(&target, name));
     }
     update::check_version(&target, &before, &after)?;
-    let mut answer = update::finish(state, target, &before, after, options, None)?;
-    answer.warnings.splice(0..0, warnings);
-    Ok(answer)
+    update::finish(state, target, &before, after, options, None)
 }
 
 pub(super) fn read(text: &str) -> Result<Value, ApiError> {
@@ -282,7 +283,10 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
             update::check_version(&target, before, &serde_json::json!({ "metadata": sent }))?;
             update::finish(state, target, before, merged, options, Some(managed))?
         }
-        None => create::create(state, target, merged, options, create::How::Applied(managed))?,
+        None => {
+            update::version_of(&merged)?;
+            create::create(state, target, merged, options, create::How::Applied(managed))?
+        }
     };
     Ok(answer)
 }

@@ -141,10 +141,9 @@ pub(crate) fn write(
     options: &Options,
 ) -> Result<Answer, ApiError> {
     let (resource, paths) = (target.resource, paths(&target)?);
-    let mut warnings = Vec::new();
     // A body is read before anything is looked up.
     let body = match kind {
-        None => Some(read(&target, sent.value.clone(), admission::Source::Body, options, &mut warnings)?),
+        None => Some(read(&target, sent.value.clone(), admission::Source::Body, options)?),
         Some(_) => None,
     };
     let before = state
@@ -177,16 +176,16 @@ pub(crate) fn write(
         }
         Some(patch::Kind::Json) => {
             let text = patch::operate(&admission::scale_text(&live), sent, options)?;
-            read(&target, patch::read(&text)?, admission::Source::Patched(&text), options, &mut warnings)?
+            read(&target, patch::read(&text)?, admission::Source::Patched(&text), options)?
         }
         Some(patch::Kind::Merge) => {
             let text = patch::merge(&admission::scale_text(&live), sent, options)?;
-            read(&target, patch::read(&text)?, admission::Source::Patched(&text), options, &mut warnings)?
+            read(&target, patch::read(&text)?, admission::Source::Patched(&text), options)?
         }
         Some(patch::Kind::Strategic) => {
             let mut scale = live.clone();
             patch::strategically(&mut scale, sent, &admission::scale_schema())?;
-            read(&target, scale, admission::Source::Strategic(&sent.value), options, &mut warnings)?
+            read(&target, scale, admission::Source::Strategic(&sent.value), options)?
         }
     };
     if kind != Some(patch::Kind::Apply) {
@@ -210,13 +209,12 @@ pub(crate) fn write(
     }
     update::check_version(&target, &before, &scale)?;
     after["apiVersion"] = own_version.as_str().into();
-    let mut answer = update::finish(state, target, &before, after, options, Some(managed))?;
+    let answer = update::finish(state, target, &before, after, options, Some(managed))?;
     let written = match &answer.outcome {
         Outcome::Stored(stored) => resource.live(stored, target.version),
         Outcome::Value(value) => Cow::Borrowed(value),
     };
     let outcome = Outcome::Value(shown(resource, paths, &written, 0)?);
-    answer.warnings.splice(0..0, warnings);
     Ok(Answer { outcome, ..answer })
 }
 
@@ -226,9 +224,8 @@ fn read(
     mut scale: Value,
     source: admission::Source<'_>,
     options: &Options,
-    warnings: &mut Vec<String>,
 ) -> Result<Value, ApiError> {
-    warnings.extend(admission::decode_scale(&mut scale, source, options)?);
+    options.warn(admission::decode_scale(&mut scale, source, options)?);
     super::check_namespace(target, &mut scale)?;
     let name = str_at(&scale, &["metadata", "name"]);
     if name != target.name {

@@ -9,7 +9,8 @@ use super::{
     Answer, Options, Outcome, Target, create::How, has_generation, read_body, to_storage, to_storage_as_applied,
 };
 use crate::{
-    admission, crd, json,
+    admission::{self, Doubled},
+    crd, json,
     resources::Resource,
     state::State,
     status::{ApiError, Cause},
@@ -23,7 +24,8 @@ pub(crate) fn update(
     mut body: Value,
     options: &Options,
 ) -> Result<Answer, ApiError> {
-    let warnings = read_body(&target, &mut body, options)?;
+    read_body(&target, &mut body, options)?;
+    options.warn(admission::drop_doubled_owners(&mut body, Doubled::Sent));
     let name = json::str_at(&body, &["metadata", "name"]);
     if name != target.name {
         return Err(super::wrong_name(&target, name));
@@ -32,9 +34,7 @@ pub(crate) fn update(
         if super::allows_create_on_update(target.resource, target.subresource) {
             check_uid(&target, "", &body, options)?;
             version_of(&body)?;
-            let mut answer = super::create::create(state, target, body, options, How::Put)?;
-            answer.warnings.splice(0..0, warnings);
-            return Ok(answer);
+            return super::create::create(state, target, body, options, How::Put);
         }
         return Err(ApiError::not_found(target.about()));
     };
@@ -46,9 +46,7 @@ pub(crate) fn update(
             &[Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update")],
         ));
     }
-    let mut answer = finish(state, target, &before, body, options, None)?;
-    answer.warnings.splice(0..0, warnings);
-    Ok(answer)
+    finish(state, target, &before, body, options, None)
 }
 
 /// The body of a PUT that names a uid must name the current one, of which there is none for what is not there.
@@ -86,7 +84,7 @@ pub(super) fn storage_key(target: &Target<'_>, options: &Options) -> String {
 }
 
 /// The version that a body names; none and 0 are the same.
-fn version_of(body: &Value) -> Result<u64, ApiError> {
+pub(super) fn version_of(body: &Value) -> Result<u64, ApiError> {
     match json::str_at(body, &["metadata", "resourceVersion"]) {
         "" => Ok(0),
         text => text.parse().map_err(|e: std::num::ParseIntError| {
@@ -154,10 +152,13 @@ fn counts_empty(resource: &Resource, sent: &Value, filled: &Value) -> bool {
 
 /// What only the server sets in metadata.
 fn keep_server_fields(before: &Value, after: &mut Value) {
-    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name"] {
+    for field in ["creationTimestamp", "generation", "name"] {
         json::copy(before, after, &["metadata", field]);
     }
-    for field in ["namespace", "uid"] {
+    if json::get(before, &["metadata", "deletionTimestamp"]).is_some() {
+        json::copy(before, after, &["metadata", "deletionTimestamp"]);
+    }
+    for field in ["namespace", "uid", "deletionGracePeriodSeconds"] {
         if json::get(after, &["metadata", field]).is_none() {
             json::copy(before, after, &["metadata", field]);
         }
@@ -177,7 +178,6 @@ pub(crate) fn finish(
     let resource = target.resource;
     let live = resource.live(before, target.version);
     let old = &*live;
-    let mut warnings = Vec::new();
     // Whole numbers are read back as integers, and so differ from what was sent.
     let floats = resource.is_custom()
         && applied.is_none()
@@ -296,6 +296,7 @@ pub(crate) fn finish(
             admission::admit(state, &target, &mut seen, Some(old), options)?;
             after = seen;
         }
+        options.warn(admission::drop_doubled_owners(&mut after, Doubled::Admitted));
     }
     let drawn = state.drawn();
     // What a client sent is settled: the entries are those of the server from here on.
@@ -314,10 +315,10 @@ pub(crate) fn finish(
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
         json::set(&mut after, &["metadata", "generation"], generation + 1);
     }
-    warnings.extend(admission::network_warnings(&target, Some(old), &after));
+    options.warn(admission::network_warnings(&target, Some(old), &after));
     match target.subresource {
-        "" | "scale" => warnings.extend(admission::warnings(resource, &after, Some(old))),
-        "status" => warnings.extend(admission::warnings_of_status(resource, &after)),
+        "" | "scale" => options.warn(admission::warnings(resource, &after, Some(old))),
+        "status" => options.warn(admission::warnings_of_status(resource, &after)),
         _ => {}
     }
     json::remove(&mut after, &["metadata", "managedFields"]);
@@ -337,7 +338,7 @@ pub(crate) fn finish(
         false => Outcome::Stored(stored),
     };
     if unchanged {
-        return Ok(Answer { warnings, ..Answer::of(outcome(before.clone())) });
+        return Ok(Answer::of(outcome(before.clone())));
     }
     let finished = is_finished(resource, &after);
     // What goes with this write is not read back any more.
@@ -355,7 +356,7 @@ pub(crate) fn finish(
         if !shows_whole {
             crate::store::hide(&mut after);
         }
-        return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
+        return Ok(Answer::of(Outcome::Value(after)));
     }
     if finished {
         // No write of its own: watches see what was stored before, deleted.
@@ -363,11 +364,11 @@ pub(crate) fn finish(
         if !shows_whole {
             crate::store::hide(&mut after);
         }
-        return Ok(Answer { warnings, ..Answer::of(Outcome::Value(after)) });
+        return Ok(Answer::of(Outcome::Value(after)));
     }
     let stored = state.store.put_filled(&resource.gr, after, written);
     state.registry_follows(&resource.gr, Some(old), Some(&stored.value));
-    Ok(Answer { warnings, ..Answer::of(outcome(stored)) })
+    Ok(Answer::of(outcome(stored)))
 }
 
 /// Whether a write changes nothing.

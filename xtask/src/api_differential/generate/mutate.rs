@@ -122,7 +122,7 @@ fn path(keys: &[&str]) -> Path {
 
 /// A change of metadata.
 fn metadata(rng: &mut Rng) -> Edit {
-    let (key, value) = match rng.below(23) {
+    let (key, value) = match rng.below(24) {
         0 => ("labels", json!({"a": "b"})),
         1 => ("labels", json!({"example.com/a": "b", "c": ""})),
         2 => ("labels", json!({"bad key": "v"})),
@@ -148,7 +148,69 @@ fn metadata(rng: &mut Rng) -> Edit {
         19 => ("finalizers", json!([])),
         20 => ("ownerReferences", json!([])),
         21 => ("annotations", Value::Null),
+        22 => return unusual_metadata(rng),
         _ => ("labels", json!({"a": "c", "app": "web"})),
+    };
+    Edit::Set(path(&["metadata", key]), value)
+}
+
+/// What only few clients send in metadata.
+fn unusual_metadata(rng: &mut Rng) -> Edit {
+    let owner = |kind: &str, name: &str, uid: char, rest: Value| {
+        let mut owner = json!({
+            "apiVersion": "v1", "kind": kind, "name": name, "uid": format!("{uid}e984725-c51c-4bf4-9960-e1c80e27aba0"),
+        });
+        if let (Value::Object(owner), Value::Object(rest)) = (&mut owner, rest) {
+            owner.extend(rest);
+        }
+        owner
+    };
+    let (key, value) = match rng.below(26) {
+        0 => ("ownerReferences", json!([owner("ConfigMap", "a", '1', json!({"controller": true}))])),
+        1 => (
+            "ownerReferences",
+            json!([
+                owner("ConfigMap", "a", '1', json!({"controller": true})),
+                owner("ConfigMap", "b", '2', json!({"controller": true, "blockOwnerDeletion": false})),
+            ]),
+        ),
+        2 => (
+            "ownerReferences",
+            json!([owner("ConfigMap", "a", '1', json!({})), owner("ConfigMap", "a", '1', json!({}))]),
+        ),
+        3 => (
+            "ownerReferences",
+            json!([owner("ConfigMap", "a", '1', json!({})), owner("ConfigMap", "b", '1', json!({}))]),
+        ),
+        4 => ("ownerReferences", json!([owner("Event", "a", '1', json!({"blockOwnerDeletion": true}))])),
+        5 => ("ownerReferences", json!([owner("ConfigMap", "a", '1', json!({"apiVersion": ""}))])),
+        6 => ("deletionTimestamp", json!("2001-01-01T00:00:00Z")),
+        7 => ("deletionGracePeriodSeconds", json!(5)),
+        8 => ("selfLink", json!("/x")),
+        9 => ("generateName", json!("other-")),
+        10 => ("generation", json!(-1)),
+        11 => ("finalizers", json!(["orphan", "foregroundDeletion"])),
+        12 => ("finalizers", json!(["a b"])),
+        13 => ("finalizers", json!(["example.com/hold", "example.com/hold"])),
+        14 => ("managedFields", json!([{"operation": "Guess", "manager": "x"}])),
+        15 => ("managedFields", json!([{"operation": "Update", "manager": "x\ny", "apiVersion": "v1"}])),
+        16 => ("managedFields", json!([{"operation": "Update", "fieldsType": "FieldsV2", "apiVersion": "v1"}])),
+        17 => ("managedFields", json!([{"operation": "Update", "manager": "m".repeat(129), "apiVersion": "v1"}])),
+        18 => ("managedFields", json!([{"operation": "Update", "subresource": "s".repeat(257), "apiVersion": "v1"}])),
+        19 => ("name", json!(rng.pick(&["other", "", "Not Valid!"]))),
+        20 => ("namespace", json!(rng.pick(&["other", ""]))),
+        21 => ("uid", json!("")),
+        22 => ("resourceVersion", json!(rng.pick(&["x", "-1", "0", "1", "18446744073709551616"]))),
+        23 => return Edit::Set(path(&["metadata"]), Value::Null),
+        24 => {
+            let version = rng.pick(&["v1", "v2", "", "apps/v1", "apps/v1beta1", "other.example.com/v1"]);
+            return Edit::Set(path(&["apiVersion"]), json!(version));
+        }
+        _ => {
+            let kind =
+                rng.pick(&["Secret", "ConfigMap", "ConfigMapList", "List", "Status", "Gadget", "DeleteOptions", ""]);
+            return Edit::Set(path(&["kind"]), json!(kind));
+        }
     };
     Edit::Set(path(&["metadata", key]), value)
 }

@@ -60,6 +60,16 @@ pub(in crate::admission) fn change(
             kept(causes);
             core::claim_status(&root, causes);
         }
+        ("", "namespaces", "finalize") => {
+            kept(causes);
+            for (i, finalizer) in root.field("spec").field("finalizers").items().enumerate() {
+                let at = format!("spec.finalizers[{i}]");
+                for complaint in names::key_complaints(finalizer.text()) {
+                    causes.push(Cause::invalid(at.clone(), finalizer.value, complaint));
+                }
+                meta::qualified_finalizer(at, finalizer.text(), causes);
+            }
+        }
         ("", "services", "") => {
             kept(causes);
             service::change(&root, before, causes);

@@ -164,7 +164,8 @@ pub(super) fn claim(root: &At<'_>, causes: &mut Vec<Cause>) {
             causes.push(Cause::unsupported(modes.path.clone(), mode.value, &MODES));
         }
     }
-    if modes.len() > 1 && modes.items().any(|m| m.text() == "ReadWriteOncePod") {
+    let (alone, others): (Vec<_>, Vec<_>) = modes.items().partition(|m| m.text() == "ReadWriteOncePod");
+    if !alone.is_empty() && !others.is_empty() {
         modes.forbidden("may not use ReadWriteOncePod with other access modes", causes);
     }
     let storage = spec.field("resources").field("requests").field("storage");

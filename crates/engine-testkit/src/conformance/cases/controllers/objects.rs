@@ -8,8 +8,8 @@ use crate::conformance::{Failure, Lab, Outcome, cases::cases};
 cases!("control":
     a_namespace_gets_its_account_and_certificate (needs_controllers),
     what_a_namespace_needs_is_made_again (needs_controllers),
-    a_namespace_goes_with_its_content (needs_controllers),
-    a_namespace_says_what_holds_it_up (needs_controllers),
+    a_namespace_goes_with_its_content (needs_controllers, alone),
+    a_namespace_says_what_holds_it_up (needs_controllers, alone),
     a_crd_is_accepted_and_established (needs_controllers),
     a_crd_of_a_taken_kind_is_not_accepted (needs_controllers),
     a_crd_that_goes_takes_its_objects (needs_controllers),

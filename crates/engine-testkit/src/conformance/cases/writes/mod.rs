@@ -28,6 +28,23 @@ pub(super) mod create {
         field_validation_has_three_values,
         unknown_fields_deep_inside_are_named,
         nothing_is_created_in_a_namespace_that_goes,
+        what_only_a_server_sets_is_ignored,
+        a_prefix_that_cannot_be_a_name_is_refused,
+        a_namespace_name_is_a_label,
+        a_service_name_is_a_label_that_may_start_with_a_digit,
+        a_role_name_is_a_path_segment,
+        the_kind_of_the_body_is_that_of_the_path,
+        a_kind_that_nobody_knows_is_a_bad_request,
+        a_label_key_is_a_qualified_name,
+        a_label_value_is_short_and_plain,
+        an_owner_has_everything_that_names_it,
+        one_owner_controls,
+        an_event_owns_nothing,
+        an_owner_that_appears_twice_is_warned_about,
+        a_finalizer_is_a_qualified_name,
+        a_field_manager_is_named_in_the_request,
+        wrong_types_are_bad_requests,
+        nulls_are_nothing,
     );
 }
 
@@ -50,6 +67,15 @@ pub(super) mod update {
         a_scale_is_patched_in_three_ways,
         a_scale_is_not_negative,
         the_scale_has_versions_too,
+        a_version_that_is_no_number_is_refused,
+        the_name_is_that_of_the_path,
+        some_kinds_are_made_by_an_update,
+        what_only_a_server_sets_stays,
+        generate_name_is_kept_as_sent,
+        a_generation_counts_changes_of_the_spec,
+        a_finalizer_is_not_added_to_what_goes,
+        a_scale_of_another_kind_is_refused,
+        namespaces_are_finalized_by_a_subresource,
     );
 }
 
@@ -78,6 +104,14 @@ pub(super) mod patch {
         a_patch_has_dry_runs,
         a_patch_of_another_media_type_is_refused,
         a_patch_is_one_manager_of_its_own,
+        a_patch_names_a_uid,
+        a_patch_does_not_rename,
+        a_json_patch_is_a_list_of_operations,
+        a_strategic_patch_without_a_merge_key_is_refused,
+        a_strategic_patch_with_an_unknown_directive_is_refused,
+        a_patch_validates_fields,
+        a_patch_to_the_wrong_type_is_refused,
+        a_patch_that_removes_the_last_finalizer_ends_the_object,
     );
 }
 
@@ -123,6 +157,13 @@ pub(super) mod apply {
         a_service_keeps_what_was_allocated,
         an_object_that_goes_is_applied_to,
         an_empty_map_is_owned_itself,
+        a_uid_in_the_body_is_checked,
+        managed_fields_are_not_applied,
+        the_body_is_what_the_path_says,
+        a_manager_leaves_the_list_by_a_patch,
+        finalizers_are_a_set,
+        quantities_are_compared_as_written_by_the_server,
+        other_versions_own_for_themselves,
     );
 }
 
@@ -141,6 +182,11 @@ pub(super) mod delete {
         a_deployment_counts_its_deletion,
         the_default_namespaces_stay,
         a_namespace_is_terminating_first,
+        some_kinds_come_back_themselves,
+        a_dry_run_deletes_nothing,
+        an_unknown_policy_is_refused,
+        options_are_checked_for_their_kind,
+        services_are_not_deleted_as_a_collection_of_the_cluster,
     );
 }
 
@@ -188,6 +234,19 @@ pub(super) mod defaults {
         a_pod_with_the_token_of_its_account,
         a_pod_of_no_account_is_refused,
         a_pod_of_a_priority_class,
+        a_stateful_set,
+        an_indexed_job,
+        a_load_balancer_with_local_traffic,
+        a_claim,
+        an_autoscaler,
+        an_autoscaler_with_behavior,
+        an_autoscaler_of_the_first_version,
+        an_autoscaler_reads_as_the_first_version,
+        a_resource_quota,
+        a_limit_range,
+        quantities_are_written_in_one_way,
+        a_quantity_that_is_none_is_refused,
+        an_api_service,
     );
 }
 
@@ -207,6 +266,18 @@ pub(super) mod immutable {
         the_type_of_a_secret,
         most_of_a_pod,
         some_of_a_pod_changes,
+        the_template_of_a_job,
+        the_completions_of_a_job,
+        a_service_becomes_headless_by_external_name,
+        the_families_of_a_service,
+        a_service_changes_its_type,
+        a_node_port_is_given_once,
+        an_address_is_given_once,
+        the_spec_of_a_claim,
+        the_role_of_a_binding,
+        a_storage_class,
+        the_value_of_a_priority_class,
+        metadata,
     );
 }
 
@@ -215,6 +286,37 @@ pub(super) mod validation {
         a_deployment_without_selector_or_template,
         a_template_has_containers,
         a_template_restarts_always,
+        a_selector_matches_its_template,
+        numbers_of_a_deployment_are_not_negative,
+        a_rolling_update_makes_progress,
+        names_of_containers_are_unique,
+        ports_of_containers,
+        environment_of_containers,
+        mounts_are_of_volumes,
+        probes_have_one_handler,
+        requests_stay_below_limits,
+        enumerations_of_a_pod,
+        a_pod_of_several_mistakes,
+        a_job_never_restarts_always,
+        a_job_makes_its_own_selector,
+        a_schedule_of_a_cron_job,
+        a_service_has_ports,
+        types_of_a_service,
+        keys_and_bytes_of_a_config_map,
+        keys_and_bytes_of_a_secret,
+        a_secret_of_a_known_type,
+        a_claim_has_modes_and_a_size,
+        an_ingress_has_somewhere_to_go,
+        a_network_policy_makes_sense,
+        an_autoscaler_has_bounds,
+        a_disruption_budget_has_one_bound,
+        rules_of_a_role,
+        a_role_binding_names_a_role,
+        a_stateful_set_is_complete,
+        a_daemon_set_is_complete,
+        a_storage_class_has_a_provisioner,
+        a_priority_class_is_not_too_high,
+        a_webhook_is_complete,
     );
 }
 
@@ -289,5 +391,12 @@ pub(super) mod custom {
         apply_validates,
         a_rule_that_comes_later_spares_what_did_not_change,
         columns_of_a_table,
+        nulls_are_dropped_where_a_default_is,
+        without_a_status_resource_it_is_a_field,
+        a_scale_without_replicas_shows_none,
+        versions_show_one_object,
+        a_default_that_comes_later_shows_on_what_is_stored,
+        a_field_that_goes_is_pruned_from_what_is_stored,
+        fields_may_be_selected,
     );
 }

@@ -1,0 +1,165 @@
+//! What an object says that it is, against what the path of its request says.
+
+use serde_json::Value;
+
+use super::{Options, Target};
+use crate::{admission, json, resources::Resource, status::ApiError};
+
+/// Checks that the body is what the path says, and fills the namespace.
+pub(super) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
+    if !body.is_object() {
+        return Err(ApiError::bad_request(
+            "the object provided is unrecognized (must be of type object): couldn't get version/kind; json parse error",
+        ));
+    }
+    check_kind(target, body)?;
+    check_namespace(target, body)
+}
+
+/// Reads the body of a create or update: what it says it is, then its fields, then its namespace.
+pub(super) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<(), ApiError> {
+    if !body.is_object() {
+        return check_identity(target, body);
+    }
+    check_kind(target, body)?;
+    options.warn(admission::decode(target, body, admission::Source::Body, options)?);
+    check_namespace(target, body)
+}
+
+/// What the body says it is.
+fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
+    let resource = target.resource;
+    let wanted = resource.api_version(target.version);
+    if !resource.is_custom() {
+        // A typed decoder takes from the path what the body leaves out.
+        for (field, value) in [("kind", resource.kind.as_str()), ("apiVersion", wanted.as_str())] {
+            if json::str_at(body, &[field]).is_empty() {
+                body[field] = value.into();
+            }
+        }
+    }
+    let kind = json::str_at(body, &["kind"]).to_owned();
+    let api_version = json::str_at(body, &["apiVersion"]).to_owned();
+    if resource.is_custom() {
+        if kind.is_empty() {
+            let (own, text) = (&resource.kind, body.to_string());
+            let start = if text.len() > 30 { format!("{} ...", text.get(..30).unwrap_or(&text)) } else { text.clone() };
+            return Err(ApiError::bad_request(format!(
+                "the object provided is unrecognized (must be of type {own}): Object 'Kind' is missing in '{text}' ({start})",
+            )));
+        }
+        if api_version != wanted {
+            return Err(other_version(&api_version, &wanted));
+        }
+        return Ok(());
+    }
+    if kind == resource.kind && api_version == wanted {
+        return Ok(());
+    }
+    // Another version of the same kind can be read, and is not what was asked for.
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let same = kind == resource.kind && package(group) == package(&resource.gr.group);
+    if same && admission::is_registered(&api_version, &kind) {
+        return Err(other_version(&api_version, &wanted));
+    }
+    Err(other_kind(resource, &api_version, &kind, body))
+}
+
+/// The object is of another version than the path.
+pub(crate) fn other_version(api_version: &str, wanted: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
+    ))
+}
+
+/// The object is of another kind than the path wants.
+pub(crate) fn other_kind(resource: &Resource, api_version: &str, kind: &str, body: &Value) -> ApiError {
+    let wanted = Wanted::of(resource);
+    let why = wanted.refusal(api_version, kind, body);
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {}: {why}", wanted.kind))
+}
+
+/// The kind that a decoder reads into.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) kind: &'a str,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn of(resource: &'a Resource) -> Self {
+        Self { group: &resource.gr.group, kind: &resource.kind }
+    }
+
+    /// Why an object cannot be read because of what it says that it is. Without a word about that it is what is wanted.
+    pub(crate) fn refusal_of(&self, body: &Value) -> Option<String> {
+        let [api_version, kind] = ["apiVersion", "kind"].map(|field| json::str_at(body, &[field]));
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let same = kind == self.kind && package(group) == package(self.group);
+        let is_known = api_version.is_empty() || kind.is_empty() || same && admission::is_registered(api_version, kind);
+        (!is_known).then(|| self.refusal(api_version, kind, body))
+    }
+
+    /// Why an object of another kind cannot be read: nobody knows that kind, or nobody can make the one of the other.
+    pub(crate) fn refusal(&self, api_version: &str, kind: &str, body: &Value) -> String {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        if scheme(group) != scheme(self.group) || !admission::is_registered(api_version, kind) {
+            return unregistered(api_version, kind);
+        }
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        admission::mismatch(api_version, kind, body).unwrap_or_else(|| {
+            format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(self.group), self.kind)
+        })
+    }
+}
+
+/// Which of the servers that a real one is made of knows the kinds of a group: those of definitions and of API services
+/// have their own.
+fn scheme(group: &str) -> &str {
+    match group {
+        "apiextensions.k8s.io" | "apiregistration.k8s.io" => group,
+        _ => "",
+    }
+}
+
+/// The Go package in which a real server has its own types of a group.
+fn package(group: &str) -> &str {
+    match group {
+        "" | "events.k8s.io" => "core",
+        _ => group.split('.').next().unwrap_or(group),
+    }
+}
+
+/// That nobody knows a kind, in the words of a real server.
+pub(crate) fn unregistered(api_version: &str, kind: &str) -> String {
+    format!("no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"")
+}
+
+/// An object that is not called as its path says.
+pub(crate) fn wrong_name(target: &Target<'_>, name: &str) -> ApiError {
+    let asked = target.name;
+    ApiError::bad_request(if name.is_empty() {
+        format!("the name of the object ({asked} based on URL) was undeterminable: name must be provided")
+    } else {
+        format!("the name of the object ({name}) does not match the name on the URL ({asked})")
+    })
+}
+
+/// The namespace of the body is that of the path, or left out.
+pub(super) fn check_namespace(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
+    if body.get("metadata").is_none_or(Value::is_null) {
+        body["metadata"] = serde_json::json!({});
+    }
+    let namespace = json::str_at(body, &["metadata", "namespace"]).to_owned();
+    if !target.resource.namespaced {
+        json::remove(body, &["metadata", "namespace"]);
+    } else if namespace.is_empty() {
+        json::set(body, &["metadata", "namespace"], target.namespace);
+    } else if namespace != target.namespace {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
