@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use super::program::{Body, Program};
+use super::program::{Body, Operation, Program, Read, Step};
 use super::run::{Found, run};
 use super::sides::Sides;
 
 /// How many runs one difference may cost.
 const RUNS: usize = 250;
-/// The same where a run waits for definitions.
+/// The same where a run waits for definitions, or for events that may not come.
 const SLOW_RUNS: usize = 12;
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -23,10 +23,10 @@ struct Minimiser<'a> {
 }
 
 pub(crate) async fn minimise(program: Program, found: Found, sides: &Sides) -> Found {
-    let slow = program.operations.iter().any(|operation| operation.method == "WAIT");
+    let slow = program.steps.iter().any(|step| matches!(step, Step::Wait(_)));
     let left = if slow { SLOW_RUNS } else { RUNS };
     let mut minimiser = Minimiser { sides, best: program, found, left };
-    minimiser.drop_operations().await;
+    minimiser.drop_steps().await;
     minimiser.drop_options().await;
     minimiser.shrink_bodies().await;
     minimiser.found
@@ -51,38 +51,40 @@ impl Minimiser<'_> {
         }
     }
 
-    async fn drop_operations(&mut self) {
+    async fn drop_steps(&mut self) {
         let mut shorter = self.best.clone();
-        shorter.operations.truncate(self.found.at + 1);
-        if self.found.at < self.best.operations.len() {
+        shorter.steps.truncate(self.found.at + 1);
+        if self.found.at < self.best.steps.len() {
             shorter.collections.clear();
         }
         if !self.try_it(shorter).await {
             return;
         }
-        // The first makes the namespace; the last is the one that differs, unless it is the final state.
-        let mut at = self.best.operations.len();
+        // The first makes the namespace; the last is the one that differs, unless it is the final state or a watch.
+        let mut at = self.best.steps.len();
         while at > 1 {
             at -= 1;
-            if at < self.best.operations.len() {
+            if at < self.best.steps.len() {
                 let mut without = self.best.clone();
-                without.operations.remove(at);
+                without.steps.remove(at);
                 self.try_it(without).await;
             }
         }
     }
 
     async fn drop_options(&mut self) {
-        for i in 0..self.best.operations.len() {
-            for q in (0..self.best.operations[i].query.len()).rev() {
+        for i in 0..self.best.steps.len() {
+            for q in (0..query(&mut self.best.steps[i]).map_or(0, |query| query.len())).rev() {
                 let mut without = self.best.clone();
-                without.operations[i].query.remove(q);
-                self.try_it(without).await;
+                if let Some(query) = query(&mut without.steps[i]).filter(|query| query[q].0 != "watch") {
+                    query.remove(q);
+                    self.try_it(without).await;
+                }
             }
-            if let Body::Seen { edits, .. } = &self.best.operations[i].body {
+            if let Some(Body::Seen { edits, .. }) = body(&mut self.best.steps[i]) {
                 for e in (0..edits.len()).rev() {
                     let mut without = self.best.clone();
-                    if let Body::Seen { edits, .. } = &mut without.operations[i].body {
+                    if let Some(Body::Seen { edits, .. }) = body(&mut without.steps[i]) {
                         edits.remove(e);
                     }
                     self.try_it(without).await;
@@ -92,16 +94,16 @@ impl Minimiser<'_> {
     }
 
     async fn shrink_bodies(&mut self) {
-        for i in (1..self.best.operations.len()).rev() {
+        for i in (1..self.best.steps.len()).rev() {
             let mut path = Vec::new();
             Box::pin(self.shrink(i, &mut path)).await;
         }
     }
 
     /// Removes what is below a place, children first by whole subtrees.
-    async fn shrink(&mut self, operation: usize, path: &mut Vec<String>) {
-        let Body::Json(body) = &self.best.operations[operation].body else { return };
-        let keys: Vec<String> = match pointer(body, path) {
+    async fn shrink(&mut self, step: usize, path: &mut Vec<String>) {
+        let Some(Body::Json(value)) = body(&mut self.best.steps[step]) else { return };
+        let keys: Vec<String> = match pointer(value, path) {
             Some(Value::Object(map)) => map.keys().cloned().collect(),
             Some(Value::Array(list)) => (0..list.len()).rev().map(|i| i.to_string()).collect(),
             _ => return,
@@ -110,17 +112,36 @@ impl Minimiser<'_> {
             path.push(key);
             if !matches!(path.join(".").as_str(), "apiVersion" | "kind" | "metadata" | "metadata.name") {
                 let mut without = self.best.clone();
-                if let Body::Json(body) = &mut without.operations[operation].body {
-                    super::program::Edit::Remove(path.clone()).apply(body);
+                if let Some(Body::Json(value)) = body(&mut without.steps[step]) {
+                    super::program::Edit::Remove(path.clone()).apply(value);
                 }
                 if self.try_it(without).await {
                     path.pop();
                     continue;
                 }
             }
-            Box::pin(self.shrink(operation, path)).await;
+            Box::pin(self.shrink(step, path)).await;
             path.pop();
         }
+    }
+}
+
+/// The options of a step.
+fn query(step: &mut Step) -> Option<&mut Vec<(&'static str, String)>> {
+    match step {
+        Step::Ask(Operation { query, .. }) | Step::Read(Read { query, .. }) | Step::Pages(Read { query, .. }) => {
+            Some(query)
+        }
+        Step::Watch(watch) => Some(&mut watch.read.query),
+        Step::Wait(_) => None,
+    }
+}
+
+/// What a step sends.
+fn body(step: &mut Step) -> Option<&mut Body> {
+    match step {
+        Step::Ask(operation) => Some(&mut operation.body),
+        _ => None,
     }
 }
 

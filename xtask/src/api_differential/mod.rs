@@ -15,15 +15,15 @@ mod sides;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use tokio::sync::Mutex;
 
 use self::generate::Definition;
-use self::program::{Body, Memory, Operation, Program};
-use self::run::Found;
+use self::program::{Body, JSON, Memory, Operation, Program};
+use self::run::{Counts, Found};
 use self::sides::Sides;
 use crate::arguments::Arguments;
 use crate::tally::Tally;
@@ -83,7 +83,7 @@ async fn all(settings: Settings<'_>) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut groups: HashMap<String, Group> = HashMap::new();
     let mut smaller: Vec<(String, Found)> = Vec::new();
-    let (mut requests, mut spent) = (0, Duration::ZERO);
+    let (mut counts, mut spent) = (Counts::default(), Duration::ZERO);
     let mut from = settings.start;
     let end = settings.start + settings.programs;
     while from < end {
@@ -96,7 +96,7 @@ async fn all(settings: Settings<'_>) -> anyhow::Result<Tally> {
         eprintln!("programs {from} to {}: both servers ready after {:.1} s", to - 1, began.elapsed().as_secs_f64());
         let began = Instant::now();
         let known = groups.keys().cloned().collect::<Vec<_>>();
-        requests += batch(settings, from..to, &sides, &pool, &mut groups, &mut tally).await;
+        counts += batch(settings, from..to, &sides, &pool, &mut groups, &mut tally).await;
         spent += began.elapsed();
         let mut fresh: Vec<(&String, &Group)> = groups.iter().filter(|(s, _)| !known.contains(s)).collect();
         fresh.sort_by_key(|(signature, group)| (std::cmp::Reverse(group.count), (*signature).clone()));
@@ -110,8 +110,10 @@ async fn all(settings: Settings<'_>) -> anyhow::Result<Tally> {
         from = to;
     }
     report(&groups, &smaller);
+    let Counts { requests, lists, watches, events, endless } = counts;
     let rate = f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / spent.as_secs_f64();
     println!("{requests} requests to each server in {:.1} s, {rate:.0} a second", spent.as_secs_f64());
+    println!("{lists} lists with options, {watches} watches with {events} events; {endless} watches without an end");
     Ok(tally)
 }
 
@@ -123,14 +125,14 @@ async fn batch(
     pool: &Arc<[Definition]>,
     groups: &mut HashMap<String, Group>,
     tally: &mut Tally,
-) -> usize {
+) -> Counts {
     let next = Arc::new(AtomicU64::new(range.start));
-    let requests = Arc::new(AtomicUsize::new(0));
+    let counts: Arc<Mutex<Counts>> = Arc::default();
     let found: Arc<Mutex<BTreeMap<u64, Found>>> = Arc::default();
     let (seed, only) = (settings.seed, settings.only.map(str::to_owned));
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..IN_FLIGHT {
-        let (next, requests, found) = (next.clone(), requests.clone(), found.clone());
+        let (next, counts, found) = (next.clone(), counts.clone(), found.clone());
         let (sides, pool, only, end) = (sides.clone(), pool.clone(), only.clone(), range.end);
         workers.spawn(async move {
             loop {
@@ -140,7 +142,7 @@ async fn batch(
                 }
                 let program = generate::program(seed, number, only.as_deref(), &pool);
                 let (ran, difference) = settle(&program, &sides, number).await;
-                requests.fetch_add(ran, Ordering::Relaxed);
+                *counts.lock().await += ran;
                 if let Some(difference) = difference {
                     found.lock().await.insert(number, difference);
                 }
@@ -158,28 +160,28 @@ async fn batch(
     }
     tally.failed += failed;
     tally.passed += usize::try_from(range.end - range.start).unwrap_or(usize::MAX) - failed;
-    requests.load(Ordering::Relaxed)
+    *counts.lock().await
 }
 
 /// Runs a program; one that shows a difference runs again. What does not come back is by chance: Go goes through maps in any
 /// order, entries of managers are ordered by the second, connections break. It is printed and does not count.
-async fn settle(program: &Program, sides: &Sides, number: u64) -> (usize, Option<Found>) {
-    let mut requests = 0;
+async fn settle(program: &Program, sides: &Sides, number: u64) -> (Counts, Option<Found>) {
+    let mut counts = Counts::default();
     let mut first: Option<Found> = None;
     for namespace in [format!("p{number}"), format!("p{number}-again"), format!("p{number}-third")] {
         let ran = run::run(program, sides, &namespace).await;
         clean(program, sides, &namespace).await;
-        requests += ran.requests;
+        counts += ran.counts;
         match (ran.difference, first.as_ref()) {
-            (None, None) => return (requests, None),
+            (None, None) => return (counts, None),
             (None, Some(first)) => {
                 println!("by chance, in program {number}: {}", first.difference.signature);
-                return (requests, None);
+                return (counts, None);
             }
             (Some(found), _) => first = Some(found),
         }
     }
-    (requests, first)
+    (counts, first)
 }
 
 /// Gives back what there is little of: node ports.
@@ -200,13 +202,8 @@ async fn clean(program: &Program, sides: &Sides, namespace: &str) {
 /// Creates the pool on both servers, and waits until both serve it.
 async fn establish(sides: &Sides, pool: &[Definition]) -> anyhow::Result<()> {
     let memory = Memory::new("default");
-    let operation = |method, path: String, body| Operation {
-        method,
-        path,
-        query: Vec::new(),
-        content_type: "application/json",
-        body,
-    };
+    let operation =
+        |method, path: String, body| Operation { method, path, query: Vec::new(), content_type: JSON, body };
     for definition in pool {
         let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions".to_owned();
         let request = memory.resolve(&operation("POST", path, Body::Json(definition.manifest.clone())));
@@ -251,11 +248,7 @@ fn report(groups: &HashMap<String, Group>, smaller: &[(String, Found)]) {
         if let Some((_, found)) = smaller.iter().find(|(s, _)| s == signature) {
             // The first request made the namespace.
             for request in found.transcript.iter().skip(1) {
-                let form = match request.content_type {
-                    "" | "application/json" => String::new(),
-                    other => format!(" ({other})"),
-                };
-                println!("  {} {}{form} {}", request.method, request.uri, request.body);
+                println!("  {request}");
             }
             print!("{}", found.difference.details);
         }

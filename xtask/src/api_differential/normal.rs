@@ -55,8 +55,18 @@ impl Tokens {
         match value {
             Value::Object(map) => {
                 // A list's own version is that of the whole store, which other programs change.
-                let list = root && map.contains_key("items");
+                let list = root && (map.contains_key("items") || map.contains_key("rows"));
+                if let Some(token) = map.get_mut("continue").filter(|v| key == "metadata" && *v != "") {
+                    // It names that version, too.
+                    *token = "<page token>".into();
+                }
+                if ends_initial_events(map) {
+                    map.insert("resourceVersion".to_owned(), "<version of the list>".into());
+                }
                 for (k, v) in map.iter_mut() {
+                    if k == "columnDefinitions" {
+                        drop_descriptions(v);
+                    }
                     if list
                         && k == "metadata"
                         && let Some(version) = v.get_mut("resourceVersion")
@@ -94,12 +104,24 @@ impl Tokens {
                         self.versions.push(text.clone());
                     }
                     *text = self.of("version", text);
+                } else if key == "cells" {
+                    *text = if is_age(text) { "<age>".to_owned() } else { self.cell(text) };
                 } else {
                     *text = self.text(text);
                 }
             }
             _ => {}
         }
+    }
+
+    /// A cell of a table: a Service's shows node ports without saying so.
+    fn cell(&mut self, text: &str) -> String {
+        let text = self.text(text);
+        replace_words(&text, |word| {
+            let (port, node_port) = word.split_once(':')?;
+            let known = node_port.parse().is_ok_and(|n: u32| (30_000..32_768).contains(&n));
+            known.then(|| format!("{port}:{}", self.of("node port", node_port)))
+        })
     }
 
     /// A text with tokens for whatever is known or looks like it.
@@ -123,6 +145,7 @@ impl Tokens {
             }
         }
         out = self.shown_versions(&out);
+        out = without_current_version(out);
         let ports = out.contains("odePort") || out.starts_with("Duplicate value: ");
         replace_words(&out, |word| {
             // In an object that a text shows, the colon before a number belongs to the word.
@@ -172,6 +195,7 @@ impl Tokens {
     /// Tokens for the versions of objects that a text shows: of some no answer ever told.
     fn shown_versions(&mut self, text: &str) -> String {
         let shown = self.numbers_after(text, "resourceVersion\\\":\\\"");
+        let shown = self.numbers_after(&shown, "the ResourceVersion in the precondition (");
         self.numbers_after(&shown, "does not match the ResourceVersion in record (")
     }
 
@@ -190,6 +214,37 @@ impl Tokens {
         out.push_str(rest);
         out
     }
+}
+
+/// The version that a server is at when it refuses one that is too old or too large.
+fn without_current_version(text: String) -> String {
+    let current = text.find("resource version: ").and_then(|from| {
+        let rest = &text[from..];
+        let after = rest.find(", current: ").map(|at| at + 11).or_else(|| rest.find(" (").map(|at| at + 2))?;
+        Some(from + after)
+    });
+    let Some(from) = current else { return text };
+    let digits = text[from..].bytes().take_while(u8::is_ascii_digit).count();
+    format!("{}<current version>{}", &text[..from], &text[from + digits..])
+}
+
+/// Whether this is the metadata of the bookmark after the initial events: it has the version of the whole store.
+fn ends_initial_events(metadata: &Map<String, Value>) -> bool {
+    metadata.get("annotations").is_some_and(|notes| notes["k8s.io/initial-events-end"] == "true")
+}
+
+/// Column definitions are compared without their prose, which the in-process API leaves out for built-in kinds.
+fn drop_descriptions(columns: &mut Value) {
+    for column in columns.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        column.remove("description");
+    }
+}
+
+/// How long ago something was: `5s`, `2m30s`. Two servers do not write in the same second.
+fn is_age(cell: &str) -> bool {
+    cell.starts_with(|c: char| c.is_ascii_digit())
+        && cell.ends_with(['s', 'm', 'h', 'd', 'y'])
+        && cell.bytes().all(|b| b.is_ascii_digit() || b"smhdy".contains(&b))
 }
 
 /// Deleting a Namespace takes its finalizers through a Go map.

@@ -2,15 +2,74 @@
 //! and generated names.
 
 use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) area: &'static str,
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) steps: Vec<Step>,
     /// The collections that are compared at the end.
     pub(crate) collections: Vec<String>,
+}
+
+/// What a program does next.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A request; its answers are compared.
+    Ask(Operation),
+    /// A get or a list with options and a form; its answers are compared.
+    Read(Read),
+    /// A list, page after page until there is none left; each is compared.
+    Pages(Read),
+    /// Opens a watch. What it tells up to its end is compared when the program is over.
+    Watch(Watch),
+    /// Nothing is compared: goes on when both servers have got somewhere.
+    Wait(Wait),
+}
+
+impl From<Operation> for Step {
+    fn from(operation: Operation) -> Self {
+        Self::Ask(operation)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(crate) path: String,
+    pub(crate) query: Vec<(&'static str, String)>,
+    /// The form that is asked for.
+    pub(crate) accept: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) read: Read,
+    /// Whether to have the server's cache caught up with everything before it opens: some watches begin with whatever the
+    /// cache has, which may be less than what has been written.
+    pub(crate) caught_up: Option<Read>,
+    /// What is written at the end, the first that is accepted: an object with the mark, which the watch selects.
+    pub(crate) end: Vec<Operation>,
+    /// A text that is in the last event and in none before.
+    pub(crate) mark: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Wait {
+    pub(crate) operation: Operation,
+    pub(crate) until: Until,
+}
+
+/// What both servers are to say.
+#[derive(Clone, Debug)]
+pub(crate) enum Until {
+    /// This code.
+    Code(u16),
+    /// That as much is left on one as on the other.
+    AsMuchLeft,
+    /// That the request is refused with this text.
+    Refused(String),
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +106,22 @@ pub(crate) struct Request {
     pub(crate) method: &'static str,
     pub(crate) uri: String,
     pub(crate) content_type: &'static str,
+    pub(crate) accept: &'static str,
     pub(crate) body: String,
+}
+
+pub(crate) const JSON: &str = "application/json";
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.uri)?;
+        for (what, form) in [("", self.content_type), ("as ", self.accept)] {
+            if !matches!(form, "" | JSON) {
+                write!(f, " ({what}{form})")?;
+            }
+        }
+        write!(f, " {}", self.body)
+    }
 }
 
 /// What one server has answered so far, as far as requests refer to it.
@@ -56,6 +130,8 @@ pub(crate) struct Memory {
     namespace: String,
     objects: HashMap<String, Vec<Value>>,
     generated: HashMap<String, String>,
+    /// The metadata of the last list, by path.
+    lists: HashMap<String, Value>,
 }
 
 impl Memory {
@@ -63,7 +139,9 @@ impl Memory {
         Self { namespace: namespace.to_owned(), ..Self::default() }
     }
 
-    /// Fills in the marks of a text: `{{ns}}`, `{{uid:PATH}}`, `{{rv:PATH}}`, `{{old-rv:PATH}}`, `{{generated:PATH}}`.
+    /// Fills in the marks of a text: `{{ns}}`, `{{uid:PATH}}`, `{{rv:PATH}}`, `{{old-rv:PATH}}`, `{{generated:PATH}}`,
+    /// `{{list-rv:PATH}}` and `{{continue:PATH}}` of the last list there, and `{{at:PATH}}`, a version that is in the program's
+    /// time, whether the object was there or not.
     pub(crate) fn fill(&self, text: &str) -> String {
         let mut text = text.replace("{{ns}}", &self.namespace);
         while let Some(start) = text.find("{{") {
@@ -78,12 +156,32 @@ impl Memory {
                 "uid" => field(seen.and_then(|s| s.last()), "uid"),
                 "rv" => field(seen.and_then(|s| s.last()), "resourceVersion"),
                 "old-rv" => field(seen.and_then(|s| s.first()), "resourceVersion"),
+                "at" => field(seen.and_then(|s| s.last()).or_else(|| self.beginning()), "resourceVersion"),
+                "list-rv" => match self.of_list(path, "resourceVersion") {
+                    Some(version) => version,
+                    None => field(self.beginning(), "resourceVersion"),
+                },
+                "continue" => self.of_list(path, "continue").unwrap_or_default(),
                 "generated" => self.generated.get(path).cloned().unwrap_or_else(|| "nothing".to_owned()),
                 _ => String::new(),
             };
             text.replace_range(start..end + 2, &value);
         }
         text
+    }
+
+    /// The namespace of the program, as it was made.
+    fn beginning(&self) -> Option<&Value> {
+        self.objects.get(&format!("/api/v1/namespaces/{}", self.namespace))?.first()
+    }
+
+    fn of_list(&self, path: &str, field: &str) -> Option<String> {
+        self.lists.get(path)?[field].as_str().map(str::to_owned)
+    }
+
+    /// The token of the next page, when the last list at a path had one.
+    pub(crate) fn next_page(&self, path: &str) -> Option<String> {
+        self.of_list(&self.fill(path), "continue").filter(|token| !token.is_empty())
     }
 
     fn fill_value(&self, value: &mut Value) {
@@ -96,13 +194,7 @@ impl Memory {
     }
 
     pub(crate) fn resolve(&self, operation: &Operation) -> Request {
-        let mut uri = self.fill(&operation.path);
-        for (i, (key, value)) in operation.query.iter().enumerate() {
-            uri.push(if i == 0 { '?' } else { '&' });
-            uri.push_str(key);
-            uri.push('=');
-            uri.extend(self.fill(value).bytes().map(escape));
-        }
+        let uri = self.uri(&operation.path, &operation.query);
         let body = match &operation.body {
             Body::Empty => String::new(),
             Body::Text(text) => self.fill(text),
@@ -121,7 +213,30 @@ impl Memory {
                 value.to_string()
             }
         };
-        Request { method: operation.method, uri, content_type: operation.content_type, body }
+        Request { method: operation.method, uri, content_type: operation.content_type, accept: JSON, body }
+    }
+
+    pub(crate) fn resolve_read(&self, read: &Read) -> Request {
+        let uri = self.uri(&read.path, &read.query);
+        Request { method: "GET", uri, content_type: "", accept: read.accept, body: String::new() }
+    }
+
+    fn uri(&self, path: &str, query: &[(&'static str, String)]) -> String {
+        let mut uri = self.fill(path);
+        for (i, (key, value)) in query.iter().enumerate() {
+            uri.push(if i == 0 && !uri.contains('?') { '?' } else { '&' });
+            uri.push_str(key);
+            uri.push('=');
+            self.fill(value).bytes().for_each(|byte| escape(byte, &mut uri));
+        }
+        uri
+    }
+
+    /// Keeps what later reads may refer to.
+    pub(crate) fn keep_list(&mut self, path: &str, answer: &Value) {
+        if answer["items"].is_array() || answer["rows"].is_array() {
+            self.lists.insert(self.fill(path), answer["metadata"].clone());
+        }
     }
 
     /// Keeps what later requests may refer to.
@@ -145,11 +260,14 @@ impl Memory {
     }
 }
 
-fn escape(byte: u8) -> char {
-    // What the generator writes needs no more than this; everything else may stand in a query.
+/// Everything that may not stand in a query, or means something there.
+fn escape(byte: u8, out: &mut String) {
     match byte {
-        b' ' => '+',
-        other => char::from(other),
+        b' ' => out.push('+'),
+        b'%' | b'&' | b'+' | b'#' | b'"' | b'<' | b'>' | b'\\' | b'`' | b'{' | b'}' | b'|' | b'^' | 0..=31 | 127.. => {
+            let _infallible = write!(out, "%{byte:02X}");
+        }
+        other => out.push(char::from(other)),
     }
 }
 

@@ -47,6 +47,9 @@ impl Sides {
         let now = std::time::SystemTime::now();
         let cluster = Cluster::builder().seed(seed).start_at(now).history(HISTORY).without_controllers().build();
         let ours = Side { client: cluster.client() };
+        // So that there is a past that neither remembers.
+        plane.compact().await?;
+        cluster.force_compaction();
         Ok(Self { real, ours, _plane: plane })
     }
 }
@@ -60,17 +63,36 @@ impl Side {
         }
     }
 
-    async fn try_send(&self, request: &Request) -> anyhow::Result<Answer> {
+    async fn begin(&self, request: &Request) -> anyhow::Result<http::Response<kube::client::Body>> {
         let mut builder = http::Request::builder()
             .method(request.method)
             .uri(&request.uri)
-            .header("accept", "application/json")
+            .header("accept", request.accept)
             .header("user-agent", "differential/1.0");
         if !request.content_type.is_empty() {
             builder = builder.header("content-type", request.content_type);
         }
         let request = builder.body(kube::client::Body::from(request.body.clone().into_bytes()))?;
-        let (parts, body) = self.client.send(request).await?.into_parts();
+        Ok(self.client.send(request).await?)
+    }
+
+    /// Opens a watch, unless the server refuses it.
+    pub(crate) async fn open(&self, request: &Request) -> Result<Stream, Answer> {
+        let none =
+            |error: anyhow::Error| Answer { code: 999, warnings: Vec::new(), body: Value::from(format!("{error:#}")) };
+        let response = self.begin(request).await.map_err(none)?;
+        if response.status().as_u16() == 200 {
+            return Ok(Stream { body: response.into_body(), unread: Vec::new() });
+        }
+        Err(Self::whole(response).await.unwrap_or_else(none))
+    }
+
+    async fn try_send(&self, request: &Request) -> anyhow::Result<Answer> {
+        Self::whole(self.begin(request).await?).await
+    }
+
+    async fn whole(response: http::Response<kube::client::Body>) -> anyhow::Result<Answer> {
+        let (parts, body) = response.into_parts();
         let bytes = body.collect().await?.to_bytes();
         let warnings = parts.headers.get_all("warning").iter();
         Ok(Answer {
@@ -79,5 +101,26 @@ impl Side {
             body: serde_json::from_slice(&bytes)
                 .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned())),
         })
+    }
+}
+
+/// An open watch.
+pub(crate) struct Stream {
+    body: kube::client::Body,
+    unread: Vec<u8>,
+}
+
+impl Stream {
+    /// The next event; nothing once the server has closed the watch.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                let text = || Value::from(String::from_utf8_lossy(&line).into_owned());
+                return Some(serde_json::from_slice(&line).unwrap_or_else(|_| text()));
+            }
+            let data = self.body.frame().await?.ok()?.into_data().ok()?;
+            self.unread.extend_from_slice(&data);
+        }
     }
 }

@@ -327,6 +327,24 @@ fn drop_unknown_in(value: &mut Value, shape: &Shape, path: &str, unknown: &mut V
     }
 }
 
+/// An object of a kind with nothing in it, as its type writes that.
+pub(crate) fn nothing_of(api_version: &str, kind: &str) -> Value {
+    let mut object = serde_json::json!({"kind": kind, "apiVersion": api_version});
+    if let Some(of) = Struct::of_kind(api_version, kind) {
+        encode(&mut object, of);
+    }
+    // What is never absent inside a server is written even so.
+    match (api_version, kind) {
+        ("apps/v1", "Deployment" | "ReplicaSet" | "StatefulSet") => json::set(&mut object, &["spec", "replicas"], 0),
+        ("apps/v1", "DaemonSet") => {
+            let generation = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
+            json::set(&mut object, &generation, "0");
+        }
+        _ => {}
+    }
+    object
+}
+
 /// Writes the object as its Go type is written: every field that is always there, nothing that is left out.
 pub(super) fn encode(value: &mut Value, of: &Struct) {
     encode_as(value, of, Empty::Nothing);

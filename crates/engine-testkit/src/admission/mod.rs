@@ -22,7 +22,7 @@ use serde_json::Value;
 pub(crate) use claim::{CLASS as CLASS_OF_CLAIM, check_growth};
 pub(crate) use default::{default, default_stored};
 pub(crate) use empties::{Empties, has_amounts_in_lists, put_empties_back, unread};
-pub(crate) use go::decode_protobuf;
+pub(crate) use go::{decode_protobuf, nothing_of};
 pub(crate) use meta::{Doubled, drop_doubled_owners, manager_name, manager_of_agent};
 pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use service::allocate;

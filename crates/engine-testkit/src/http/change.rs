@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Call, Reply, body, not_allowed, read, show};
+use super::{Call, Reply, body, not_allowed, options::ListOptions, read, show};
 use crate::{
     access, admission,
     cluster::Inner,
@@ -131,10 +131,14 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
             }
         }
         verb => {
+            let list = match verb {
+                "deletecollection" => Some(ListOptions::parse(resource, call)?.paged()),
+                _ => None,
+            };
             let how = delete::DeleteOptions::parse(&body::delete_options(call)?, &call.params)?;
             let options = Options { dry_run: how.dry_run, ..options };
-            if verb == "deletecollection" {
-                return read::delete_collection(inner, resource, call, &how, &options);
+            if let Some(list) = list {
+                return read::delete_collection(inner, resource, call, &list, &how, &options);
             }
             delete::delete(&mut inner.state.lock(), target, &how, &options)?
         }

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::{BoxError, Call, ResponseBody, cut};
+use super::{BoxError, Call, ResponseBody, cut, duration};
 use crate::{
     access::{self, User},
     aggregation,
@@ -68,9 +68,10 @@ pub(super) fn admit(inner: &Inner, call: &Call, of: Option<&Arc<User>>, parts: &
     {
         record.kind.clone_from(&resource.kind);
     }
-    let mut refused = None;
+    // How long it may take comes before who asks.
+    let mut refused = bad_timeout(call);
     let mut user = access::authenticate(&state, of, &parts.headers).unwrap_or_else(|e| {
-        refused = Some(e);
+        refused = refused.take().or(Some(e));
         Arc::default()
     });
     match access::impersonate(&state, &user, &parts.headers, &record) {
@@ -87,6 +88,16 @@ pub(super) fn admit(inner: &Inner, call: &Call, of: Option<&Arc<User>>, parts: &
     let course = Arc::new(Course::new(user, webhooks.collect(), record.dry_run));
     record.seq = inner.recorder.lock().push(record.clone());
     Admitted { record, verdict, course, refused }
+}
+
+/// What is wrong with the time that a request may take. What goes on until somebody ends it has none.
+fn bad_timeout(call: &Call) -> Option<ApiError> {
+    const LONG: [&str; 5] = ["attach", "exec", "proxy", "log", "portforward"];
+    if matches!(call.route.verb.as_str(), "watch" | "proxy") || LONG.contains(&&*call.route.subresource) {
+        return None;
+    }
+    let why = duration::complaint(call.params.get("timeout")?)?;
+    Some(ApiError::bad_request(format!("invalid timeout specified in the request URL - {why}")))
 }
 
 /// The revision that a stale read is answered from: never before the one that the request names.

@@ -52,6 +52,8 @@ impl Wish {
 const ALL: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 const STREAMS: &str = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 
+const ONLY: &str = "only the following media types are accepted: ";
+
 /// What kind of answer it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
@@ -87,29 +89,35 @@ pub(crate) fn wish(call: &Call, of: Of) -> Result<Wish, ApiError> {
         e.details = Some(json!({}));
         return Err(e);
     }
-    let is_watch = call.route.verb == "watch";
-    let only = || {
-        let types = if is_watch { STREAMS } else { ALL };
-        not_acceptable(format!("only the following media types are accepted: {types}"))
-    };
+    let mut wish = best(accept, false, of).ok_or_else(|| not_acceptable(format!("{ONLY}{ALL}")))?;
+    wish.include = Include::of(call.params.get("includeObject")).unwrap_or(Include::Metadata);
+    wish.pretty |= is_pretty(call);
+    Ok(wish)
+}
+
+/// The best form of those that a client accepts.
+fn best(accept: &str, is_watch: bool, of: Of) -> Option<Wish> {
     let mut clauses: Vec<&str> = accept.split(',').map(str::trim).collect();
     clauses.sort_by_key(|clause| std::cmp::Reverse(weight(clause)));
     let transforms = matches!(of, Of::BuiltIn(_) | Of::Custom);
-    let mut wish = clauses.into_iter().find_map(|clause| of_clause(clause, is_watch, transforms)).ok_or_else(only)?;
+    clauses.into_iter().find_map(|clause| of_clause(clause, is_watch, transforms))
+}
+
+/// What is looked at only when the answer is there: what a table shows, and whether a stream can be had in this form.
+pub(crate) fn check(call: &Call) -> Result<(), ApiError> {
     let include = call.params.get("includeObject");
-    wish.include = match Include::of(include) {
-        Some(known) => known,
-        None if wish.form != Form::Table => Include::Metadata,
-        None => {
-            return Err(ApiError::bad_request(format!(
-                "Unable to convert to Table as requested: includeObject: Invalid value: {:?}: must be 'Metadata', \
-                 'Object', 'None', or empty",
-                include.unwrap_or_default()
-            )));
-        }
-    };
-    wish.pretty |= is_pretty(call);
-    Ok(wish)
+    if call.wish.form == Form::Table && Include::of(include).is_none() {
+        return Err(ApiError::bad_request(format!(
+            "Unable to convert to Table as requested: includeObject: Invalid value: {:?}: must be 'Metadata', \
+             'Object', 'None', or empty",
+            include.unwrap_or_default()
+        )));
+    }
+    let accept = if call.accept.trim().is_empty() { "*/*" } else { call.accept.as_str() };
+    if call.route.verb == "watch" && best(accept, true, Of::Custom).is_none() {
+        return Err(not_acceptable(format!("{ONLY}{STREAMS}")));
+    }
+    Ok(())
 }
 
 /// How an error is written, whatever else was asked for.

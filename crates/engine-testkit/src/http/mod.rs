@@ -2,8 +2,10 @@
 
 mod body;
 mod change;
+mod duration;
 mod gate;
 pub(crate) mod media;
+mod options;
 pub(crate) mod params;
 mod plain;
 mod read;
@@ -263,12 +265,15 @@ fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
     if !resource.stored {
         return review(inner, &resource, call);
     }
-    match call.route.verb.as_str() {
+    let reply = match call.route.verb.as_str() {
         "get" => read::get(inner, &resource, call),
         "list" => read::list(inner, &resource, call),
         "watch" => Ok(Reply::stream(watch::start(inner, &resource, call)?)),
         _ => change::change(inner, &resource, call),
-    }
+    }?;
+    // How the answer is to look is the last that is asked, when everything is done.
+    media::check(call)?;
+    Ok(reply)
 }
 
 /// The methods that a path takes; `None` for a path that is none.

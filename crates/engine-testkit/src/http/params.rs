@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::status::{About, ApiError, Cause};
+use crate::status::ApiError;
 
 /// Decoded query parameters, in order.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +13,8 @@ impl Params {
         Self(
             query
                 .split('&')
-                .filter(|p| !p.is_empty())
+                // Like Go it drops what it cannot read, and what older servers took for two parameters.
+                .filter(|p| !p.is_empty() && !p.contains(';') && is_escaped_well(p))
                 .map(|p| {
                     let (k, v) = p.split_once('=').unwrap_or((p, ""));
                     (decode(k, true), decode(v, true))
@@ -22,7 +23,8 @@ impl Params {
         )
     }
 
-    fn raw(&self, name: &str) -> Option<&str> {
+    /// The first value of a parameter, if only an empty one.
+    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
 
@@ -41,18 +43,19 @@ impl Params {
         self.raw(name).map(|v| !v.eq_ignore_ascii_case("false") && v != "0")
     }
 
-    fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.raw(name) else {
             return Ok(None);
         };
-        text.parse().map(Some).map_err(|e: std::num::ParseIntError| {
-            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
-            let why = match e.kind() {
-                PosOverflow | NegOverflow => "value out of range",
-                _ => "invalid syntax",
-            };
-            ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
-        })
+        let refused = |why| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"));
+        let (negative, digits) = match text.as_bytes() {
+            [b'-', ..] => (true, &text[1..]),
+            [b'+', ..] => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let value = i128::from(unsigned(digits).map_err(refused)?);
+        let value = i64::try_from(if negative { -value } else { value }).map_err(|_| refused(OUT_OF_RANGE))?;
+        Ok(Some(value))
     }
 
     /// How long a watch may last: `timeoutSeconds`, when that is more than nothing.
@@ -60,63 +63,28 @@ impl Params {
         let seconds = self.number("timeoutSeconds")?;
         Ok(seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0).map(Duration::from_secs))
     }
+}
 
-    /// How many items a page may have. Nothing and less than nothing are no limit.
-    pub(crate) fn limit(&self) -> Result<Option<usize>, ApiError> {
-        let limit = self.number("limit")?;
-        Ok(limit.and_then(|l| usize::try_from(l).ok()).filter(|l| *l > 0))
-    }
+const OUT_OF_RANGE: &str = "value out of range";
 
-    /// What goes together in a list or a watch:
-    /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
-    pub(crate) fn check_list(&self, watch: bool) -> Result<(), ApiError> {
-        let field = "resourceVersionMatch";
-        let rule = self.get(field);
-        let mut causes = Vec::new();
-        let initial = self.choice("sendInitialEvents").is_some();
-        if watch {
-            if initial && rule != Some("NotOlderThan") {
-                let detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-                causes.push(Cause::forbidden(field, detail));
-            }
-            if let Some(rule) = rule {
-                if !initial {
-                    let detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
-                    causes.push(Cause::forbidden(field, detail));
-                }
-                if rule != "NotOlderThan" {
-                    causes.push(Cause::unsupported(field, &rule.into(), &["NotOlderThan"]));
-                }
-            }
-            if self.get("continue").is_some() {
-                causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
-            }
-        } else {
-            if let Some(rule) = rule {
-                if self.get("resourceVersion").is_none() {
-                    let detail = "resourceVersionMatch is forbidden unless resourceVersion is provided";
-                    causes.push(Cause::forbidden(field, detail));
-                }
-                if self.get("continue").is_some() {
-                    causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
-                }
-                if !matches!(rule, "Exact" | "NotOlderThan") {
-                    causes.push(Cause::unsupported(field, &rule.into(), &["Exact", "NotOlderThan", ""]));
-                }
-                if rule == "Exact" && self.get("resourceVersion") == Some("0") {
-                    let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
-                    causes.push(Cause::forbidden(field, detail));
-                }
-            }
-            if initial {
-                causes.push(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
-            }
-        }
-        if causes.is_empty() {
-            return Ok(());
-        }
-        Err(ApiError::invalid(About { group: "meta.k8s.io", resource: "ListOptions", name: "" }, &causes))
+/// A number as Go reads it, or why it is none: whatever is found first.
+pub(super) fn unsigned(text: &str) -> Result<u64, &'static str> {
+    const SYNTAX: &str = "invalid syntax";
+    if text.is_empty() {
+        return Err(SYNTAX);
     }
+    text.bytes().try_fold(0_u64, |value, byte| {
+        let digit = Some(byte).filter(u8::is_ascii_digit).ok_or(SYNTAX)?;
+        value.checked_mul(10).and_then(|v| v.checked_add(u64::from(digit - b'0'))).ok_or(OUT_OF_RANGE)
+    })
+}
+
+/// Whether two digits follow each percent sign.
+fn is_escaped_well(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// Percent-decoding; bytes that do not decode stay as they are.
@@ -148,10 +116,28 @@ mod tests {
 
     #[test]
     fn decoding() {
-        let p = Params::parse("labelSelector=a%3Db%2Cc+in+%28d%29&watch=true&x=%zz&limit=5&y&z=False");
+        let p = Params::parse("labelSelector=a%3Db%2Cc+in+%28d%29&watch=true&x=%zz&u=a;b&limit=5&y&z=False");
         assert_eq!(p.get("labelSelector"), Some("a=b,c in (d)"));
-        assert_eq!(p.get("x"), Some("%zz"));
+        assert_eq!((p.get("x"), p.get("u")), (None, None));
         assert!(p.flag("watch") && p.flag("y") && !p.flag("z") && !p.flag("nothing"));
-        assert!(matches!(p.limit(), Ok(Some(5))));
+        assert!(matches!(p.number("limit"), Ok(Some(5))));
+    }
+
+    #[test]
+    fn numbers() {
+        for (text, expected) in [
+            ("0", Ok(0)),
+            ("007", Ok(7)),
+            ("18446744073709551615", Ok(u64::MAX)),
+            ("18446744073709551616x", Err("value out of range")),
+            ("1x8446744073709551616", Err("invalid syntax")),
+            ("", Err("invalid syntax")),
+        ] {
+            assert_eq!(unsigned(text), expected, "{text}");
+        }
+        let number = |text: &str| Params::parse(&format!("n={text}")).number("n").ok().flatten();
+        assert_eq!(number("-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(number("%2B2"), Some(2));
+        assert_eq!(number("9223372036854775808"), None);
     }
 }

@@ -5,16 +5,13 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Call, Reply, media::Form, show, token::Token};
+use super::{Call, Reply, media::Form, options::ListOptions, params, show, token::Token};
 use crate::{
     cluster::Inner,
     resources::Resource,
     state::State,
     status::{About, ApiError},
-    store::{
-        Compacted, Page, PageOf,
-        selector::{FieldSelector, LabelSelector},
-    },
+    store::{Compacted, Page, PageOf},
     table,
     write::{Options, Target, delete, scale},
 };
@@ -24,7 +21,13 @@ pub(super) fn get(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> 
     let namespace = call.route.namespace.as_deref().unwrap_or_default();
     let name = call.route.name.as_deref().unwrap_or_default();
     let about = About { group: &resource.gr.group, resource: &resource.gr.resource, name };
-    if let Some(asked) = revision_or_unnamed(call)?.filter(|asked| *asked > state.store.revision()) {
+    if call.params.flag("export") && call.route.subresource != "log" {
+        let message = "the export parameter, deprecated since v1.14, is no longer supported";
+        return Err(ApiError::bad_request(message));
+    }
+    // Events are in no cache, and the store names errors in another way.
+    let asked = if resource.is_event() { listed_revision(call)? } else { revision_or_unnamed(call)? };
+    if let Some(asked) = asked.filter(|asked| *asked > state.store.revision()) {
         return Err(too_large(asked, state.store.revision()));
     }
     let past = call.stale.and_then(|revision| state.store.get_at(&resource.gr, namespace, name, revision).ok());
@@ -38,7 +41,7 @@ pub(super) fn get(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> 
         "scale" => {
             let target = Target { resource, version: &call.route.version, namespace, name, subresource: "scale" };
             let scale = scale::get(&target, &stored)?;
-            let wanted = table::Wanted { include: call.wish.include, definitions: true, now: call.now };
+            let wanted = table::Wanted::of(&call.wish, true, call.now);
             Ok(Reply::value(&match call.wish.form {
                 Form::Table => table::scale(&scale, wanted),
                 _ => scale,
@@ -53,31 +56,6 @@ pub(super) fn get(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> 
     }
 }
 
-/// What a list or watch selects.
-#[derive(Debug, Clone)]
-pub(super) struct Selection {
-    pub(super) labels: LabelSelector,
-    pub(super) fields: FieldSelector,
-}
-
-impl Selection {
-    pub(super) fn parse(resource: &Resource, call: &Call) -> Result<Self, ApiError> {
-        let labels = LabelSelector::parse(call.params.get("labelSelector").unwrap_or_default())
-            .map_err(ApiError::bad_request)?;
-        let text = call.params.get("fieldSelector").unwrap_or_default();
-        let fields = FieldSelector::parse(text, resource, &call.route.version).map_err(ApiError::bad_request)?;
-        Ok(Self { labels, fields })
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.labels.is_empty() && self.fields.is_empty()
-    }
-
-    pub(super) fn matches(&self, object: &Value) -> bool {
-        self.labels.matches(object) && self.fields.matches(object)
-    }
-}
-
 /// The answer to a page token whose revision is forgotten.
 pub(crate) fn expired_page(token: &str) -> ApiError {
     Token::decode(token).map_or_else(|e| e, |token| token.expired())
@@ -88,13 +66,14 @@ pub(super) fn revision(call: &Call) -> Result<Option<u64>, String> {
     let Some(text) = call.params.get("resourceVersion") else {
         return Ok(None);
     };
-    if text.bytes().all(|b| b.is_ascii_digit())
-        && let Ok(revision) = text.parse()
-    {
-        return Ok(Some(revision));
-    }
-    let detail = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
-    Err(format!("resourceVersion: Invalid value: {text:?}: {detail}"))
+    let detail = |why| format!("strconv.ParseUint: parsing {text:?}: {why}");
+    let refused = |why| format!("resourceVersion: Invalid value: {text:?}: {}", detail(why));
+    params::unsigned(text).map(Some).map_err(refused)
+}
+
+/// The same for lists.
+fn listed_revision(call: &Call) -> Result<Option<u64>, ApiError> {
+    revision(call).map_err(|e| ApiError::bad_request(format!("invalid resource version: {e}")))
 }
 
 /// The same for reads that do not take the error any further.
@@ -125,16 +104,14 @@ fn list_metadata(resource: &Resource, call: &Call, revision: u64) -> Value {
 }
 
 pub(super) fn list(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
-    call.params.check_list(false)?;
-    call.params.timeout()?;
-    let selection = Selection::parse(resource, call)?;
-    let listed = listed(&inner.state.lock(), resource, call, &selection)?;
+    let options = ListOptions::parse(resource, call)?;
+    let listed = listed(&inner.state.lock(), resource, call, &options)?;
     let version = &call.route.version;
     let mut metadata = list_metadata(resource, call, listed.revision);
     if let Some(next) = &listed.next {
         metadata["continue"] = next.encode().into();
         // The count is not known when a selector may still drop some.
-        if selection.is_empty() {
+        if options.selection.is_empty() {
             metadata["remainingItemCount"] = listed.page.remaining.into();
         }
     }
@@ -149,9 +126,9 @@ struct Listed {
     next: Option<Token>,
 }
 
-fn listed(state: &State, resource: &Resource, call: &Call, selection: &Selection) -> Result<Listed, ApiError> {
+fn listed(state: &State, resource: &Resource, call: &Call, options: &ListOptions) -> Result<Listed, ApiError> {
     let now = state.store.revision();
-    let limit = call.params.limit()?;
+    let (selection, limit) = (&options.selection, options.limit);
     let namespace = call.route.namespace.as_deref();
     let filter = |object: &Value| selection.matches(object);
     let mut of = PageOf {
@@ -174,10 +151,10 @@ fn listed(state: &State, resource: &Resource, call: &Call, selection: &Selection
         Listed { page, revision, next }
     };
     if let Some(token) = call.params.get("continue") {
+        let token = Token::decode(token)?;
         if call.params.get("resourceVersion").is_some_and(|v| v != "0") {
             return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
         }
-        let token = Token::decode(token)?;
         if let Some(asked) = token.revision.filter(|asked| *asked > now) {
             return Err(too_large(asked, now));
         }
@@ -191,8 +168,7 @@ fn listed(state: &State, resource: &Resource, call: &Call, selection: &Selection
         let page = state.store.page(&resource.gr, &of).map_err(|Compacted| token.expired())?;
         return Ok(listed(page, token.revision.unwrap_or(now)));
     }
-    let asked = revision(call).map_err(|e| ApiError::bad_request(format!("invalid resource version: {e}")))?;
-    let asked = asked.filter(|v| *v > 0);
+    let asked = listed_revision(call)?.filter(|v| *v > 0);
     let exact = match call.params.get("resourceVersionMatch") {
         Some("Exact") => asked,
         // A limit with a version is exact unless the match says otherwise.
@@ -220,13 +196,12 @@ pub(super) fn delete_collection(
     inner: &Arc<Inner>,
     resource: &Arc<Resource>,
     call: &Call,
+    list: &ListOptions,
     how: &delete::DeleteOptions,
     options: &Options,
 ) -> Result<Reply, ApiError> {
-    call.params.check_list(false)?;
-    let selection = Selection::parse(resource, call)?;
     let mut state = inner.state.lock();
-    let page = listed(&state, resource, call, &selection)?.page;
+    let page = listed(&state, resource, call, list)?.page;
     // Webhooks are asked about all of them before the first goes: a write that stops for a question starts over.
     let asks = options.course.as_ref().is_some_and(|course| course.asks());
     for (trial, stored) in [true, false].iter().flat_map(|trial| page.items.iter().map(move |stored| (*trial, stored)))
@@ -243,7 +218,11 @@ pub(super) fn delete_collection(
         };
         let dry_run = trial || how.dry_run;
         let how = delete::DeleteOptions { dry_run, ..how.clone() };
-        delete::delete(&mut state, target, &how, options)?;
+        match delete::delete(&mut state, target, &how, options) {
+            // One of an older list may be gone.
+            Err(e) if e.code == StatusCode::NOT_FOUND => {}
+            deleted => _ = deleted?,
+        }
     }
     let revision = state.store.revision();
     let metadata = list_metadata(resource, call, revision);

@@ -8,19 +8,26 @@ use serde_json::{Value, json};
 
 use super::media::{Form, Wish};
 use crate::{
+    admission,
     clock::Now,
+    json,
     resources::Resource,
     status::ApiError,
     store::Stored,
     table::{self, Wanted},
 };
 
-fn metadata_only(value: &Value, wish: &Wish) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": wish.api_version(), "metadata": value["metadata"]})
+fn metadata_only(resource: &Resource, value: &Value, wish: &Wish) -> Value {
+    table::partial(resource, value, wish.api_version())
 }
 
 fn wrong_form(resource: &Resource, wanted: &str, is_list: bool) -> ApiError {
     let (what, kind) = match (is_list, &*resource.gr.group) {
+        (true, _) if resource.is_custom() => ("a list", "unstructured.UnstructuredList".to_owned()),
+        // One that has no type might be either, until somebody looks for its items.
+        (false, _) if resource.is_custom() => {
+            return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "", "content is not a list");
+        }
         (true, group) => ("a list", format!("{}.{}List", package(group), resource.kind)),
         (false, group) => ("not a list", format!("{}.{}", package(group), resource.kind)),
     };
@@ -65,7 +72,7 @@ pub(crate) fn value(
             Some(v) => v,
             None => return Ok(serde_json::to_vec(value).unwrap_or_default().into()),
         },
-        Form::Metadata => metadata_only(value, wish),
+        Form::Metadata => metadata_only(resource, value, wish),
         Form::MetadataList => return Err(wrong_form(resource, "PartialObjectMetadataList", false)),
         Form::Table => {
             let revision = value["metadata"]["resourceVersion"].clone();
@@ -84,8 +91,7 @@ fn tabular(
     definitions: bool,
     now: Now,
 ) -> Value {
-    let mut table = table::of(resource, version, objects, "", Wanted { include: wish.include, definitions, now });
-    table["apiVersion"] = wish.api_version().into();
+    let mut table = table::of(resource, version, objects, "", Wanted::of(wish, definitions, now));
     table["metadata"] = metadata;
     table
 }
@@ -102,11 +108,36 @@ pub(crate) fn event_object(
     let shown = match wish.form {
         Form::Whole if version == resource.storage_version => return stored.bytes(),
         Form::Whole => resource.shown_at(stored, version).unwrap_or(Value::Null),
-        Form::Metadata | Form::MetadataList => metadata_only(&stored.value, wish),
+        Form::Metadata | Form::MetadataList => metadata_only(resource, &stored.value, wish),
         Form::Table => {
             let metadata = json!({"resourceVersion": stored.value["metadata"]["resourceVersion"]});
             tabular(resource, version, wish, &[&seen(resource, version, stored)], metadata, first, now)
         }
+    };
+    serde_json::to_vec(&shown).unwrap_or_default().into()
+}
+
+/// A bookmark: an object with nothing but a version, as its type writes it.
+pub(crate) fn bookmark(
+    resource: &Resource,
+    version: &str,
+    wish: &Wish,
+    metadata: Value,
+    first: bool,
+    now: Now,
+) -> Bytes {
+    let mut object = admission::nothing_of(&resource.api_version(version), &resource.kind);
+    let revision = json!({"resourceVersion": metadata["resourceVersion"]});
+    for (key, value) in metadata.as_object().into_iter().flatten() {
+        match value.as_object() {
+            Some(map) => map.iter().for_each(|(k, v)| json::set(&mut object, &["metadata", key, k], v.clone())),
+            None => json::set(&mut object, &["metadata", key], value.clone()),
+        }
+    }
+    let shown = match wish.form {
+        Form::Whole => object,
+        Form::Metadata | Form::MetadataList => metadata_only(resource, &object, wish),
+        Form::Table => tabular(resource, version, wish, &[&object], revision, first, now),
     };
     serde_json::to_vec(&shown).unwrap_or_default().into()
 }
@@ -132,6 +163,12 @@ pub(crate) fn list(
         }
     };
     let head = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+    if wish.form == Form::MetadataList && items.is_empty() {
+        // This list is made item by item, and none is none.
+        let mut list = head;
+        list["items"] = Value::Null;
+        return Ok(serde_json::to_vec(&list).unwrap_or_default().into());
+    }
     let mut out = serde_json::to_vec(&head).unwrap_or_default();
     out.pop();
     out.extend_from_slice(b",\"items\":[");
@@ -153,7 +190,7 @@ pub(crate) fn list(
 /// One item of a list: items of built-in kinds do not repeat their kind.
 fn item(out: &mut Vec<u8>, resource: &Resource, version: &str, wish: &Wish, stored: &Stored) {
     let written = if wish.form == Form::MetadataList {
-        serde_json::to_writer(&mut *out, &metadata_only(&stored.value, wish))
+        serde_json::to_writer(&mut *out, &metadata_only(resource, &stored.value, wish))
     } else if resource.is_custom() {
         let shown = resource.shown_at(stored, version);
         serde_json::to_writer(&mut *out, shown.as_ref().unwrap_or(&stored.value))

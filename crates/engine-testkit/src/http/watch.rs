@@ -14,10 +14,11 @@ use tokio::{
 use super::{
     BoxError, Call, ResponseBody, cut,
     media::{Form, Wish},
-    read::{self, Selection},
-    show,
+    options::{self, ListOptions, Selection},
+    read, show,
 };
 use crate::{
+    clock::Now,
     cluster::Inner,
     fault::WatchEnd,
     resources::Resource,
@@ -42,6 +43,8 @@ fn next_bookmark(now: Instant, inner: &Inner, deadline: Option<Instant>) -> Inst
 /// What is to be sent: objects are written as text when the client takes them, not when they are found.
 enum Pending {
     Object(&'static str, Arc<Stored>),
+    /// A version, and the annotations that it comes with.
+    Bookmark(Value),
     Line(Bytes),
 }
 
@@ -70,18 +73,12 @@ struct Watch {
 }
 
 pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -> Result<ResponseBody, ApiError> {
-    call.params.check_list(true)?;
-    let timeout = call.params.timeout()?;
-    call.params.limit()?;
-    let mut selection = Selection::parse(resource, call)?;
-    if let Some(name) = &call.route.name {
-        selection.fields = selection.fields.and_name(name);
-    }
+    let ListOptions { selection, timeout, .. } = ListOptions::parse(resource, call)?;
     let bookmarks = call.params.flag("allowWatchBookmarks");
     let from = read::revision_or_unnamed(call)?;
-    // Without a word about it, a watch from nowhere begins with what is there.
-    let send_initial = call.params.choice("sendInitialEvents").unwrap_or(from.is_none());
-    let begins = send_initial || (call.params.choice("sendInitialEvents").is_none() && from == Some(0));
+    let send_initial = options::sends_initial_events(&call.params);
+    let from_nowhere = from.is_none_or(|from| from == 0);
+    let begins = send_initial || (call.params.choice("sendInitialEvents").is_none() && from_nowhere);
     let namespace = call.route.namespace.clone();
     let mut state = inner.state.lock();
     let now = state.store.revision();
@@ -182,13 +179,21 @@ impl Watch {
         match pending {
             Pending::Line(line) => out.extend_from_slice(&line),
             Pending::Object(kind, stored) => {
-                let now = self.inner.clock.now();
-                let first = !self.rows_sent;
+                let (first, now) = self.row();
                 let object = show::event_object(&self.resource, &self.version, &self.wish, &stored, first, now);
-                self.rows_sent = true;
                 write_event(out, kind, &object);
             }
+            Pending::Bookmark(metadata) => {
+                let (first, now) = self.row();
+                let object = show::bookmark(&self.resource, &self.version, &self.wish, metadata, first, now);
+                write_event(out, "BOOKMARK", &object);
+            }
         }
+    }
+
+    /// Whether this is the first row that is sent, and when that is.
+    fn row(&mut self) -> (bool, Now) {
+        (!std::mem::replace(&mut self.rows_sent, true), self.inner.clock.now())
     }
 
     fn bookmark(&mut self, revision: u64, initial_end: bool) {
@@ -196,12 +201,7 @@ impl Watch {
         if initial_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        let (kind, api_version) = match self.wish.form {
-            Form::Metadata => ("PartialObjectMetadata".to_owned(), "meta.k8s.io/v1".to_owned()),
-            _ => (self.resource.kind.clone(), self.resource.api_version(&self.version)),
-        };
-        let object = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
-        self.push_line("BOOKMARK", &object);
+        self.pending.push_back(Pending::Bookmark(metadata));
     }
 
     fn push_line(&mut self, kind: &str, object: &Value) {

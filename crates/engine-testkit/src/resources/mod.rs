@@ -96,6 +96,11 @@ impl Resource {
         &*self.gr.group == group && &*self.gr.resource == resource
     }
 
+    /// Whether objects are events, which a server keeps in no cache.
+    pub(crate) fn is_event(&self) -> bool {
+        matches!(&*self.gr.group, "" | "events.k8s.io") && &*self.gr.resource == "events"
+    }
+
     pub(crate) fn is_custom(&self) -> bool {
         !self.crd.is_empty()
     }

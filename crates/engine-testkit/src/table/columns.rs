@@ -7,7 +7,7 @@ use crate::{
     clock::Now,
     json::str_at,
     resources::GroupResource,
-    table::text::{age, created},
+    table::text::{age, created, or},
 };
 
 /// What fills the cells between the name and nothing: every cell of a row.
@@ -150,9 +150,7 @@ fn kind(gr: &GroupResource) -> (&'static str, Cells) {
             various::priority_level,
         ),
         // What the API server shows where nobody wrote more: CRDs, roles, limit ranges.
-        _ => {
-            ("Name/name | Created At:date", |v, _| vec![name(v), str_at(v, &["metadata", "creationTimestamp"]).into()])
-        }
+        _ => ("Name/name | Created At:date", |v, _| vec![name(v), or(created(v), "0001-01-01T00:00:00Z")]),
     }
 }
 
@@ -179,7 +177,7 @@ pub(super) fn parse(columns: &str) -> Vec<Value> {
 }
 
 pub(super) fn name(object: &Value) -> Value {
-    object["metadata"]["name"].clone()
+    str_at(object, &["metadata", "name"]).into()
 }
 
 fn name_and_age(object: &Value, now: Now) -> Vec<Value> {

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::{
     clock::Now,
-    json::{i64_at, str_at},
+    http::media::Wish,
+    json::{get, i64_at, remove, str_at},
     resources::Resource,
 };
 
@@ -46,6 +47,14 @@ pub(crate) struct Wanted {
     /// Later events of a watch come without column definitions.
     pub(crate) definitions: bool,
     pub(crate) now: Now,
+    /// The version of the group `meta.k8s.io`.
+    api_version: &'static str,
+}
+
+impl Wanted {
+    pub(crate) fn of(wish: &Wish, definitions: bool, now: Now) -> Self {
+        Self { include: wish.include, definitions, now, api_version: wish.api_version() }
+    }
 }
 
 /// A `Table` of these objects.
@@ -61,14 +70,19 @@ pub(crate) fn of(resource: &Resource, version: &str, objects: &[&Value], revisio
                 Some(v) => custom::cells(&v.columns, object, wanted.now),
                 None => columns::cells(&resource.gr, object, wanted.now),
             };
-            let mut row = json!({"cells": cells, "object": carried(resource, version, object, wanted.include)});
+            let mut row = json!({"cells": cells, "object": carried(resource, version, object, wanted)});
             if resource.is("", "pods") {
                 pods::conditions(object, &mut row);
             }
             row
         })
         .collect();
-    table(&heads, rows, revision, wanted.definitions)
+    let mut table = table(&heads, rows, revision, wanted);
+    // Kinds without columns of their own have a table that is made row by row, and none is none.
+    if objects.is_empty() && heads.get(1).is_some_and(|head| head["name"] == "Created At") {
+        table["rows"] = Value::Null;
+    }
+    table
 }
 
 /// A `Table` of one scale.
@@ -82,32 +96,48 @@ pub(crate) fn scale(scale: &Value, wanted: Wanted) -> Value {
     ]);
     let object = match wanted.include {
         Include::Object => scale.clone(),
-        Include::Metadata => partial(scale),
+        Include::Metadata => {
+            json!({"kind": "PartialObjectMetadata", "apiVersion": wanted.api_version, "metadata": metadata})
+        }
         Include::None => Value::Null,
     };
     let rows = vec![json!({"cells": cells, "object": object})];
     let heads = columns::parse("Name | Desired:integer | Available:integer | Age");
-    table(&heads, rows, str_at(metadata, &["resourceVersion"]), wanted.definitions)
+    table(&heads, rows, str_at(metadata, &["resourceVersion"]), wanted)
 }
 
-fn table(heads: &[Value], rows: Vec<Value>, revision: &str, definitions: bool) -> Value {
-    let mut table = json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}});
+fn table(heads: &[Value], rows: Vec<Value>, revision: &str, wanted: Wanted) -> Value {
+    let mut table = json!({"kind": "Table", "apiVersion": wanted.api_version, "metadata": {}});
     if !revision.is_empty() {
         table["metadata"]["resourceVersion"] = revision.into();
     }
-    table["columnDefinitions"] = if definitions { heads.into() } else { Value::Null };
+    table["columnDefinitions"] = if wanted.definitions { heads.into() } else { Value::Null };
     table["rows"] = rows.into();
     table
 }
 
-fn partial(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+/// An object as nothing but its metadata.
+pub(crate) fn partial(resource: &Resource, object: &Value, api_version: &str) -> Value {
+    /// An annotation that only the form of the API has: inside a server it is a field.
+    const GENERATION: &str = "deprecated.daemonset.template.generation";
+    let mut metadata = object["metadata"].clone();
+    if resource.is("apps", "daemonsets")
+        && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.remove(GENERATION);
+        if annotations.is_empty() {
+            remove(&mut metadata, &["annotations"]);
+        }
+    }
+    json!({"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": metadata})
 }
 
-fn carried(resource: &Resource, version: &str, object: &Value, include: Include) -> Value {
-    match include {
-        Include::Metadata => partial(object),
+fn carried(resource: &Resource, version: &str, object: &Value, wanted: Wanted) -> Value {
+    // The end of the initial events must be seen in any case.
+    let ends = get(object, &["metadata", "annotations", "k8s.io/initial-events-end"]).is_some();
+    match wanted.include {
         Include::Object => resource.value_at(object, version).unwrap_or_else(|| object.clone()),
-        Include::None => Value::Null,
+        Include::None if !ends => Value::Null,
+        Include::Metadata | Include::None => partial(resource, object, wanted.api_version),
     }
 }

@@ -56,12 +56,16 @@ impl DeleteOptions {
     }
 
     fn from_query(params: &crate::http::params::Params) -> Result<Self, ApiError> {
-        let dry_run: Vec<&str> = params.get("dryRun").into_iter().collect();
-        Self { grace: params.get("gracePeriodSeconds").and_then(|v| v.parse().ok()), ..Self::default() }.checked(
-            params.get("propagationPolicy"),
-            params.choice("orphanDependents"),
-            &dry_run,
-        )
+        let dry_run: Vec<&str> = params.raw("dryRun").into_iter().collect();
+        let text = |name: &str| params.get(name).map(str::to_owned);
+        Self {
+            grace: params.number("gracePeriodSeconds")?,
+            uid: text("uid"),
+            // Also where a list is asked for by one.
+            resource_version: text("resourceVersion"),
+            ..Self::default()
+        }
+        .checked(params.raw("propagationPolicy"), params.choice("orphanDependents"), &dry_run)
     }
 
     fn checked(mut self, policy: Option<&str>, orphan: Option<bool>, dry_run: &[&str]) -> Result<Self, ApiError> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::program::{Body, Operation, Program};
+use super::super::program::{Body, Operation, Program, Step, Until, Wait};
 use super::super::rng::Rng;
 use super::custom::{self, Definition};
 use super::{MERGE_PATCH, Subject, create, operation, plain};
@@ -10,12 +10,12 @@ use super::{MERGE_PATCH, Subject, create, operation, plain};
 pub(super) const AREA: &str = "definition";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
-pub(super) fn program(rng: &mut Rng, mut operations: Vec<Operation>) -> Program {
+pub(super) fn program(rng: &mut Rng, mut steps: Vec<Step>) -> Program {
     let mut definition = custom::own(rng);
     let at = format!("{DEFINITIONS}/{}.{}", definition.plural, definition.group);
-    operations.push(plain("POST", DEFINITIONS, Body::Json(definition.manifest.clone())));
-    operations.push(wait(&definition.collection("v1"), "200"));
-    objects(rng, &definition, &mut operations);
+    steps.push(plain("POST", DEFINITIONS, Body::Json(definition.manifest.clone())).into());
+    steps.push(wait(&definition.collection("v1"), Until::Code(200)));
+    objects(rng, &definition, &mut steps);
     for number in 0..=rng.below(3) {
         let mut next = definition.clone();
         let dry_run = rng.chance(10);
@@ -24,82 +24,78 @@ pub(super) fn program(rng: &mut Rng, mut operations: Vec<Operation>) -> Program 
             false => (change(rng, &mut next, number), !dry_run),
         };
         let query = if dry_run { vec![("dryRun", "All".to_owned())] } else { Vec::new() };
-        operations.push(Operation {
-            method: "PATCH",
-            path: at.clone(),
-            query,
-            content_type: MERGE_PATCH,
-            body: Body::Json(body),
-        });
+        let patch = plain("PATCH", &at, Body::Json(body));
+        steps.push(Operation { query, content_type: MERGE_PATCH, ..patch }.into());
         if taken {
             definition = next;
-            operations.push(settled(&definition, number));
+            steps.push(settled(&definition, number));
         }
-        objects(rng, &definition, &mut operations);
+        objects(rng, &definition, &mut steps);
     }
-    operations.push(read(&at));
+    steps.push(read(&at).into());
     if rng.chance(30) {
-        gone(&definition, &mut operations);
-        operations.push(Operation { method: "DELETE", ..read(&at) });
-        operations.push(wait(&at, "404"));
-        operations.push(wait(&definition.collection("v1"), "404"));
-        operations.push(read(&definition.collection("v1")));
+        gone(&definition, &mut steps);
+        steps.push(Operation { method: "DELETE", ..read(&at) }.into());
+        steps.push(wait(&at, Until::Code(404)));
+        steps.push(wait(&definition.collection("v1"), Until::Code(404)));
+        steps.push(read(&definition.collection("v1")).into());
     }
-    Program { area: AREA, operations, collections: Vec::new() }
+    Program { area: AREA, steps, collections: Vec::new() }
 }
 
 /// Takes the objects away, held or not. A real server would do that as well, but few definitions at a time, and looks only
 /// every five seconds whether it is done.
-fn gone(definition: &Definition, operations: &mut Vec<Operation>) {
+fn gone(definition: &Definition, steps: &mut Vec<Step>) {
     let Some(version) = definition.versions.first() else { return };
     let collection = definition.collection(version);
     for name in ["a", "b"] {
         let name = if definition.namespaced { name.to_owned() } else { format!("{{{{ns}}}}-{name}") };
         let path = format!("{collection}/{name}");
         let free = Body::Json(json!({"metadata": {"finalizers": null}}));
-        operations.push(Operation { content_type: MERGE_PATCH, ..plain("PATCH", &path, free) });
+        steps.push(Operation { content_type: MERGE_PATCH, ..plain("PATCH", &path, free) }.into());
     }
-    operations.push(Operation { method: "DELETE", ..read(&collection) });
-    operations.push(wait(&collection, "left"));
-    operations.push(read(&collection));
+    steps.push(Operation { method: "DELETE", ..read(&collection) }.into());
+    steps.push(wait(&collection, Until::AsMuchLeft));
+    steps.push(read(&collection).into());
 }
 
 fn read(path: &str) -> Operation {
     Operation { content_type: "", ..plain("GET", path, Body::Empty) }
 }
 
-/// Not a request: waits until both servers answer with this code, or have as much `left` of it.
-fn wait(path: &str, code: &'static str) -> Operation {
-    Operation { content_type: code, ..plain("WAIT", path, Body::Empty) }
+/// Waits until both servers answer a read so.
+fn wait(path: &str, until: Until) -> Step {
+    Step::Wait(Wait { operation: read(path), until })
 }
 
 /// The field by which a program sees which form of a definition its objects are judged by: it takes one value, which is
 /// another one with each change.
 const MARKER: &str = "marker";
 
-/// Not a request: waits until both servers judge objects by this change of a definition.
-fn settled(definition: &Definition, change: usize) -> Operation {
+/// Waits until both servers judge objects by this change of a definition.
+fn settled(definition: &Definition, change: usize) -> Step {
     let version = definition.versions.first().map_or("v1", String::as_str);
     let probe = json!({
         "apiVersion": format!("{}/{version}", definition.group), "kind": definition.kind,
         "metadata": {"name": "probe"}, MARKER: "?",
     });
-    let query = vec![("expected", marker(change))];
-    Operation { query, ..plain("WAIT", &definition.collection(version), Body::Json(probe)) }
+    let trial = plain("POST", &definition.collection(version), Body::Json(probe));
+    let operation = Operation { query: vec![("dryRun", "All".to_owned())], ..trial };
+    Step::Wait(Wait { operation, until: Until::Refused(marker(change)) })
 }
 
 fn marker(change: usize) -> String {
     format!("change-{change}")
 }
 
-fn objects(rng: &mut Rng, definition: &Definition, operations: &mut Vec<Operation>) {
+fn objects(rng: &mut Rng, definition: &Definition, steps: &mut Vec<Step>) {
     let subjects: Vec<Subject> = definition.versions.iter().map(|v| Subject::custom(definition, v)).collect();
     for i in 0..2 + rng.below(5) {
         let subject = &subjects[rng.below(subjects.len())];
-        operations.push(if i == 0 { create(rng, subject) } else { operation(rng, subject) });
+        steps.push(if i == 0 { create(rng, subject) } else { operation(rng, subject) }.into());
     }
     for subject in &subjects {
-        operations.push(read(&subject.collection));
+        steps.push(read(&subject.collection).into());
     }
 }
 

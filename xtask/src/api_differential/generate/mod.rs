@@ -6,20 +6,26 @@ mod kinds;
 mod mutate;
 mod pod;
 mod pod_fields;
+mod reads;
+mod watch;
 mod workload;
 
 use serde_json::{Value, json};
 
 pub(crate) use self::custom::{Definition, definitions};
 use self::kinds::KINDS;
-use super::program::{Body, Edit, Operation, Program};
+use super::program::{Body, Edit, JSON, Operation, Program, Step};
 use super::rng::Rng;
 
-const JSON: &str = "application/json";
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
+
+/// How many of a hundred steps are reads with options.
+const READS: usize = 12;
+/// How many of a hundred programs watch what they write.
+const WATCHED: usize = 60;
 
 /// What operations of a program are about: a built-in kind or a custom one.
 #[derive(Clone)]
@@ -68,6 +74,12 @@ impl Subject {
     fn name(&self, rng: &mut Rng) -> String {
         let name = rng.pick(&["a", "a", "a", "b"]);
         if self.namespaced { name.to_owned() } else { format!("{{{{ns}}}}-{name}") }
+    }
+
+    /// The collection, as far as it is this program's.
+    fn collection_of_its_own(&self) -> String {
+        let all = "fieldSelector=metadata.name={{ns}}-a";
+        if self.namespaced { self.collection.clone() } else { format!("{}?{all}", self.collection) }
     }
 
     /// What is compared in the end: the collection, or, where others have objects, too, those with the program's names.
@@ -130,15 +142,15 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
         None if rng.chance(3) => changes::AREA,
         None => rng.pick(&areas[..areas.len() - 1]),
     };
-    let mut operations = Vec::new();
+    let mut steps: Vec<Step> = Vec::new();
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "{{ns}}"}});
-    operations.push(plain("POST", "/api/v1/namespaces", Body::Json(namespace)));
+    steps.push(plain("POST", "/api/v1/namespaces", Body::Json(namespace)).into());
     if area == "pod" {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
-        operations.push(plain("POST", "/api/v1/namespaces/{{ns}}/serviceaccounts", Body::Json(account)));
+        steps.push(plain("POST", "/api/v1/namespaces/{{ns}}/serviceaccounts", Body::Json(account)).into());
     }
     if area == changes::AREA {
-        return changes::program(&mut rng, operations);
+        return changes::program(&mut rng, steps);
     }
     let subjects: Vec<Subject> = if area == "custom" {
         let definition = &pool[rng.below(pool.len())];
@@ -153,9 +165,24 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
     let collections = subjects.iter().flat_map(Subject::final_reads).collect();
     for i in 0..count {
         let subject = &subjects[rng.below(subjects.len())];
-        operations.push(if i == 0 { create(&mut rng, subject) } else { operation(&mut rng, subject) });
+        if i > 0 && rng.chance(READS) {
+            reads::steps(&mut rng, subject, &mut steps);
+            continue;
+        }
+        steps.push(if i == 0 { create(&mut rng, subject) } else { operation(&mut rng, subject) }.into());
     }
-    Program { area, operations, collections }
+    let watches = if rng.chance(WATCHED) { 1 + rng.below(2) } else { 0 };
+    for number in 0..watches {
+        let subject = &subjects[rng.below(subjects.len())];
+        // After the one that makes the namespace, before or among the writes.
+        let at = 1 + rng.below(steps.len());
+        steps.insert(at, watch::watch(&mut rng, subject, number));
+    }
+    if rng.chance(15) {
+        let at = 1 + rng.below(steps.len());
+        steps.insert(at, watch::refused(&mut rng, &subjects[0]));
+    }
+    Program { area, steps, collections }
 }
 
 fn plain(method: &'static str, path: &str, body: Body) -> Operation {

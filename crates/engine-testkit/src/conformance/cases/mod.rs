@@ -9,6 +9,7 @@ mod get;
 mod labels;
 mod list;
 mod methods;
+mod options;
 mod protobuf;
 mod reviews;
 mod versions;
@@ -56,6 +57,7 @@ pub(super) const AREAS: &[&[Case]] = &[
     discovery::CASES,
     reviews::CASES,
     methods::CASES,
+    options::CASES,
     bodies::CASES,
     protobuf::CASES,
     // Scripts.

@@ -18,24 +18,39 @@ struct Requirement {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FieldSelector(Vec<Requirement>);
 
-impl FieldSelector {
-    /// Reads the text form, for objects of a kind as a version of the API has it. Errors are in the words of a real
-    /// server.
-    pub(crate) fn parse(text: &str, resource: &Resource, version: &str) -> Result<Self, String> {
-        let mut requirements = Vec::new();
+/// A field selector that has been read, and not yet been held against the fields of a kind.
+pub(crate) struct FieldTerms(Vec<(String, String, bool)>);
+
+impl FieldTerms {
+    /// Reads the text form. Errors are in the words of a real server.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut terms = Vec::new();
         for term in split(text) {
             let Some((field, value, equal)) = operator(term) else {
                 return Err(format!("invalid selector: '{text}'; can't understand '{term}'"));
             };
             let value = unescaped(value).map_err(|e| format!("invalid field selector: {e}"))?;
-            requirements.push((field, value, equal));
+            terms.push((field.to_owned(), value, equal));
         }
-        let place = |(field, value, equal): (&str, String, bool)| {
-            let (path, absent) = place(resource, version, field)?;
+        Ok(Self(terms))
+    }
+
+    /// The selector of objects of a kind as a version of the API has it, or the field that it does not have.
+    pub(crate) fn of(self, resource: &Resource, version: &str) -> Result<FieldSelector, String> {
+        let place = |(field, value, equal): (String, String, bool)| {
+            let (path, absent) = place(resource, version, &field)?;
             let path = path.split('.').map(str::to_owned).collect();
             Ok(Requirement { path, absent, value, equal })
         };
-        requirements.into_iter().map(place).collect::<Result<_, _>>().map(Self)
+        self.0.into_iter().map(place).collect::<Result<_, _>>().map(FieldSelector)
+    }
+}
+
+impl FieldSelector {
+    /// The value that a field has to have, if there is only one.
+    pub(crate) fn exact(&self, field: &str) -> Option<&str> {
+        let found = self.0.iter().find(|r| r.equal && r.path.iter().map(String::as_str).eq(field.split('.')));
+        found.map(|r| r.value.as_str())
     }
 
     /// One object by its name.
@@ -189,7 +204,7 @@ mod tests {
         let registry = Registry::builtin();
         let pods = registry.get("", "pods").expect("a built-in kind");
         let object = json!({"metadata": {"name": "a"}, "status": {"phase": "Running"}});
-        let check = |text: &str| FieldSelector::parse(text, pods, "v1").map(|s| s.matches(&object));
+        let check = |text: &str| FieldTerms::parse(text)?.of(pods, "v1").map(|s| s.matches(&object));
         assert_eq!(check("metadata.name=a,status.phase!=Failed"), Ok(true));
         assert_eq!(check("metadata.name=b"), Ok(false));
         assert_eq!(check("spec.hostNetwork=false"), Ok(true));

@@ -3,4 +3,7 @@
 mod fields;
 mod labels;
 
-pub(crate) use self::{fields::FieldSelector, labels::LabelSelector};
+pub(crate) use self::{
+    fields::{FieldSelector, FieldTerms},
+    labels::LabelSelector,
+};
