@@ -354,8 +354,26 @@ fn strategic_patch(rng: &mut Rng, subject: &Subject) -> Operation {
     let name = subject.name(rng);
     let mut query = Vec::new();
     options(rng, &mut query);
-    let body = partial(rng, subject, &name);
+    let mut body = partial(rng, subject, &name);
+    mergeable(&mut body);
     patch(subject, &name, query, STRATEGIC_PATCH, body)
+}
+
+/// Takes lists and maps out of the fields that items of lists are merged by: the real server compares them without asking
+/// whether they can be compared, and drops the connection.
+fn mergeable(patch: &mut Value) {
+    const KEYS: &[&str] =
+        &["port", "name", "containerPort", "ip", "type", "key", "mountPath", "devicePath", "topologyKey", "uid"];
+    match patch {
+        Value::Array(list) => {
+            for map in list.iter_mut().filter_map(Value::as_object_mut) {
+                map.retain(|key, value| !KEYS.contains(&key.as_str()) || !(value.is_array() || value.is_object()));
+            }
+            list.iter_mut().for_each(mergeable);
+        }
+        Value::Object(map) => map.values_mut().for_each(mergeable),
+        _ => {}
+    }
 }
 
 fn json_patch(rng: &mut Rng, subject: &Subject) -> Operation {
