@@ -69,26 +69,36 @@ fn not_acceptable(message: String) -> ApiError {
     ApiError::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
 }
 
-/// The form that is asked for, or why there is none.
-pub(crate) fn wish(call: &Call, of: Of) -> Result<Wish, ApiError> {
-    let accept = if call.accept.trim().is_empty() { "*/*" } else { call.accept.as_str() };
-    // The router looks first, at media types without their parameters.
+/// Whether the router lets a request through: it looks first, at media types without their parameters.
+pub(crate) fn route(call: &Call, of: Of) -> Result<(), ApiError> {
     let routed = match of {
         Of::BuiltIn(_) => &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"][..],
         Of::Version => &["application/json"],
-        Of::Custom | Of::Discovery => &[],
+        Of::Custom | Of::Discovery => return Ok(()),
     };
     let media = |clause: &str| clause.split(';').next().unwrap_or_default().trim().to_owned();
-    if !routed.is_empty() && !accept.split(',').any(|c| media(c) == "*/*" || routed.contains(&&*media(c))) {
-        let available = match of {
-            Of::BuiltIn(true) => format!("{ALL}, {STREAMS}"),
-            Of::Version => "application/json".to_owned(),
-            _ => ALL.to_owned(),
-        };
-        let mut e = not_acceptable(format!("406: Not Acceptable\n\nAvailable representations: {available}"));
-        e.details = Some(json!({}));
-        return Err(e);
+    if accepted(call).split(',').any(|c| media(c) == "*/*" || routed.contains(&&*media(c))) {
+        return Ok(());
     }
+    let available = match of {
+        Of::BuiltIn(true) => format!("{ALL}, {STREAMS}"),
+        Of::Version => "application/json".to_owned(),
+        _ => ALL.to_owned(),
+    };
+    let mut e = not_acceptable(format!("406: Not Acceptable\n\nAvailable representations: {available}"));
+    e.details = Some(json!({}));
+    Err(e)
+}
+
+/// What a client accepts; without a word about it, anything.
+fn accepted(call: &Call) -> &str {
+    if call.accept.trim().is_empty() { "*/*" } else { call.accept.as_str() }
+}
+
+/// The form that is asked for, or why there is none.
+pub(crate) fn wish(call: &Call, of: Of) -> Result<Wish, ApiError> {
+    route(call, of)?;
+    let accept = accepted(call);
     let mut wish = best(accept, false, of).ok_or_else(|| not_acceptable(format!("{ONLY}{ALL}")))?;
     wish.include = Include::of(call.params.get("includeObject")).unwrap_or(Include::Metadata);
     wish.pretty |= is_pretty(call);
@@ -113,8 +123,7 @@ pub(crate) fn check(call: &Call) -> Result<(), ApiError> {
             include.unwrap_or_default()
         )));
     }
-    let accept = if call.accept.trim().is_empty() { "*/*" } else { call.accept.as_str() };
-    if call.route.verb == "watch" && best(accept, true, Of::Custom).is_none() {
+    if call.route.verb == "watch" && best(accepted(call), true, Of::Custom).is_none() {
         return Err(not_acceptable(format!("{ONLY}{STREAMS}")));
     }
     Ok(())

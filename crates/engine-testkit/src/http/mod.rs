@@ -197,9 +197,6 @@ where
             let mut reply = answer.unwrap_or_else(Reply::from);
             reply.warnings.extend(call.warnings.take());
             reply.warnings.extend(course.warnings());
-            if (&*call.route.group, &*call.route.resource) == ("", "endpoints") {
-                reply.warnings.push(ENDPOINTS.to_owned());
-            }
             reply
         }
     };
@@ -260,6 +257,10 @@ fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
     }
     let listable = route.name.is_none() || route.verb == "watch";
     let of = if resource.is_custom() { media::Of::Custom } else { media::Of::BuiltIn(listable) };
+    media::route(call, of)?;
+    if resource.is("", "endpoints") {
+        call.warnings.say([ENDPOINTS.to_owned()]);
+    }
     call.wish = media::wish(call, of)?;
     let call = &*call;
     if !resource.stored {

@@ -48,6 +48,14 @@ enum Pending {
     Line(Bytes),
 }
 
+/// When a watch tells of an event. What is told at once to several watches, as there are on any server, is written once for
+/// all of them, and so without what reads leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    AtOnce,
+    Later,
+}
+
 /// Lines that wait are sent together, up to about so many bytes.
 const TOGETHER: usize = 32 * 1024;
 
@@ -142,7 +150,7 @@ pub(super) fn start(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) -
                 watch.bookmark(behind.unwrap_or(now), true);
             }
             for event in &events {
-                watch.push(event);
+                watch.push(event, Told::Later);
             }
         }
         Err(Compacted) => {
@@ -227,7 +235,7 @@ impl Watch {
     }
 
     /// An event as this watch sees it: an object that stops being selected is deleted for the client.
-    fn push(&mut self, event: &Event) {
+    fn push(&mut self, event: &Event, told: Told) {
         self.revision = self.revision.max(event.revision);
         if self.namespace.as_deref().is_some_and(|ns| ns != event.object.namespace()) {
             return;
@@ -244,6 +252,8 @@ impl Watch {
             // The last state that was selected, at the revision of the change.
             let before = event.before.as_ref().unwrap_or(&event.object);
             before.at_revision(event.revision)
+        } else if told == Told::AtOnce && event.object.hides() {
+            event.object.revealed()
         } else {
             event.object.clone()
         };
@@ -273,7 +283,7 @@ impl Watch {
                 end = self.ends.recv() => self.end(end),
                 () = wait_until(self.plan.map(|(silent, ..)| silent)) => {}
                 event = self.events.recv() => match event {
-                    Some(event) => self.push(&event),
+                    Some(event) => self.push(&event, Told::AtOnce),
                     None => self.finished = Some(Ok(())),
                 },
                 () = tokio::time::sleep_until(self.deadline) => {
@@ -338,7 +348,7 @@ impl Watch {
         let inner = self.inner.clone();
         let state = inner.state.lock();
         while let Ok(event) = self.events.try_recv() {
-            self.push(&event);
+            self.push(&event, Told::AtOnce);
         }
         let revision = state.store.revision();
         drop(state);

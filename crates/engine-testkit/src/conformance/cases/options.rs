@@ -24,6 +24,7 @@ cases!("options":
     deletecollection_of_a_version_deletes_nothing_else,
     a_bookmark_is_written_as_its_type_is,
     a_bookmark_as_a_table_shows_its_mark,
+    a_service_is_told_of_as_it_is_stored_only_at_once,
     an_empty_list_of_metadata_has_no_items_at_all,
     metadata_of_a_daemonset_is_that_of_inside_the_server,
 );
@@ -192,6 +193,28 @@ async fn a_bookmark_as_a_table_shows_its_mark(lab: &Lab) -> Outcome {
         return Ok(());
     }
     Err(watch.failure("a table of one row that carries the mark"))
+}
+
+async fn a_service_is_told_of_as_it_is_stored_only_at_once(lab: &Lab) -> Outcome {
+    let path = lab.path("v1", "services");
+    let from = lab.read(&path).await?.version().to_owned();
+    let mut live = lab.watch(&format!("{path}?resourceVersion={from}")).await?;
+    let spec = json!({"type": "ExternalName", "externalName": "a.example.com", "internalTrafficPolicy": "Local"});
+    lab.create(&path, json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": spec})).await?;
+    let shown = |object: &Value| object["spec"]["internalTrafficPolicy"].clone();
+    let told = live.expect("ADDED", "a").await?;
+    if shown(&told.object) != "Local" {
+        return Err(live.failure("the policy that is stored"));
+    }
+    lab.read(&format!("{path}/a")).await?.expect_at("/spec/internalTrafficPolicy", Value::Null)?;
+    for version in [from.as_str(), "0"] {
+        let mut later = lab.watch(&format!("{path}?resourceVersion={version}")).await?;
+        let told = later.expect("ADDED", "a").await?;
+        if !shown(&told.object).is_null() {
+            return Err(later.failure("no policy, as in a read"));
+        }
+    }
+    Ok(())
 }
 
 async fn an_empty_list_of_metadata_has_no_items_at_all(lab: &Lab) -> Outcome {
