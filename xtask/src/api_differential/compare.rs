@@ -124,6 +124,11 @@ fn same_but_causes(real: &Answer, ours: &Answer) -> bool {
 
 /// Go lists what it finds in a map in any order: the same parts of a message in another order are the same message.
 fn same_words(a: &Value, b: &Value) -> bool {
+    // What a server dumps of its own structs ends where the next cause begins, and nobody can tell where that is. The causes
+    // are compared one by one.
+    if text(a).contains("\n@@ ") {
+        return true;
+    }
     let sorted = |v: &Value| {
         let mut words = words(v);
         words.sort_unstable();

@@ -253,7 +253,9 @@ impl Memory {
             path = format!("{path}/{name}");
         } else if path.ends_with("/scale") {
             return;
-        } else if let Some(parent) = path.strip_suffix("/status") {
+        } else if let Some(parent) =
+            ["/status", "/ephemeralcontainers", "/resize"].iter().find_map(|subresource| path.strip_suffix(subresource))
+        {
             path = parent.to_owned();
         }
         self.objects.entry(path).or_default().push(answer.clone());

@@ -43,7 +43,7 @@ impl Sides {
             .start()
             .await
             .context("cannot start a control plane")?;
-        let real = Side { client: plane.client(ControlPlaneUser::Admin).await? };
+        let real = Side { client: plane.plain_client(ControlPlaneUser::Admin).await? };
         let now = std::time::SystemTime::now();
         let cluster = Cluster::builder().seed(seed).start_at(now).history(HISTORY).without_controllers().build();
         let ours = Side { client: cluster.client() };

@@ -38,9 +38,6 @@ pub fn reset_fields(group: &str, resource: &str, subresource: &str, has_status: 
         (_, _, "status") if METADATA_TOO.contains(&(group, resource)) => these(&[&["spec"], &["metadata"]]),
         (_, _, "status") => these(&[&["spec"]]),
         ("", "namespaces", "finalize") => these(&[&["status"]]),
-        ("", "pods", "ephemeralcontainers") => {
-            Some(ResetFields::AllBut(FieldSet::of([FieldPath::of_fields(&["spec", "ephemeralContainers"])])))
-        }
         (_, _, "") if has_status => these(&[&["status"]]),
         _ => None,
     }

@@ -109,6 +109,11 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
             template(object, &["spec", "template"]);
             fill(object, &["spec", "replicas"], 1);
         }
+        ("", "nodes") => {
+            if let Some(room) = get(object, &["status", "capacity"]).cloned() {
+                fill(object, &["status", "allocatable"], room);
+            }
+        }
         ("", "services") => service(object),
         ("apiregistration.k8s.io", "apiservices") if get(object, &["spec", "service"]).is_some() => {
             fill(object, &["spec", "service", "port"], 443);

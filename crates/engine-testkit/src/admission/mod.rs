@@ -24,6 +24,7 @@ pub(crate) use default::{default, default_stored};
 pub(crate) use empties::{Empties, has_amounts_in_lists, put_empties_back, unread};
 pub(crate) use go::{decode_protobuf, nothing_of};
 pub(crate) use meta::{Doubled, drop_doubled_owners, manager_name, manager_of_agent};
+pub(crate) use pod::TOPOLOGY;
 pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use service::allocate;
 pub(crate) use validate::{validate_create, validate_update};
@@ -56,6 +57,11 @@ pub(crate) fn admit(
     Ok(warnings)
 }
 
+/// Puts back what a write of one of a Pod's subresources does not reach.
+pub(crate) fn reach_of_pod(subresource: &str, before: &Value, after: &mut Value) {
+    pod::reach(subresource, before, after);
+}
+
 /// What the admission of a server has against a new object that is valid.
 pub(crate) fn refuse(state: &State, target: &Target<'_>, object: &Value, sent: &Empties) -> Result<(), ApiError> {
     if !target.resource.is("", "pods") {
@@ -63,6 +69,11 @@ pub(crate) fn refuse(state: &State, target: &Target<'_>, object: &Value, sent: &
     }
     pod::check_overhead(state, &object["spec"], sent.has("spec.overhead"))
         .map_err(|problem| ApiError::forbidden(target.about(), problem))
+}
+
+/// The same of a valid change.
+pub(crate) fn refuse_change(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
+    if target.resource.is("", "pods") { pod::refuse_change(state, target, before, after) } else { Ok(()) }
 }
 
 /// The annotation in which a DaemonSet counts the changes of its template.

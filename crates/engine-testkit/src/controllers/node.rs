@@ -11,6 +11,12 @@ use crate::{
     store::{ObjectKey, Stored},
 };
 
+/// What a kubelet can do that not every kubelet can.
+const FEATURES: [&str; 3] = [
+    "InPlacePodLevelResourcesVerticalScaling",
+    "InPlacePodVerticalScalingInitContainers",
+    "RestartAllContainersOnContainerExits",
+];
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, node: &Stored) -> Decision {
@@ -26,6 +32,7 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, node: &Stored) -> Deci
     );
     let capacity = after["status"]["capacity"].clone();
     json::default(&mut after, &["status", "allocatable"], capacity);
+    json::default(&mut after, &["status", "declaredFeatures"], json!(FEATURES));
     if get(&after, &["status", "addresses"]).is_none() {
         let addresses = json!([{"type": "InternalIP", "address": address(view, node)}, {"type": "Hostname", "address": node.name()}]);
         json::set(&mut after, &["status", "addresses"], addresses);

@@ -40,6 +40,11 @@ impl Queue {
         self.due.insert((at, key));
     }
 
+    /// A Pod has come to its node.
+    pub(crate) fn arrived(&mut self, uid: &str, at: Duration) {
+        self.created.insert(uid.to_owned(), at);
+    }
+
     pub(super) fn forget(&mut self, key: &ObjectKey) {
         if let Some(old) = self.at.remove(key) {
             self.due.remove(&(old, key.clone()));

@@ -4,17 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{
-    conditions::set_condition,
-    events::{self, Note},
-};
+use super::events::{self, Note};
 use crate::{
     clock::Now,
     json::{self, get, str_at},
     resources::{GroupResource, Resource},
     state::State,
     store::{ObjectKey, Stored},
-    write::{FieldValidation, Options, Target, Warnings, create as creation, delete, update},
+    write::{FieldValidation, Options, Target, Warnings, create as creation, delete, pod, update},
 };
 
 /// What a controller wants done.
@@ -290,24 +287,15 @@ pub(crate) fn replace(
 
 /// The scheduler's binding: one write, which no manager owns.
 fn bind(state: &mut State, key: &ObjectKey, node: &str, now: Now) {
-    let Some(pod) = state.store.at(key).cloned() else {
+    let Some(about) = state.store.at(key).cloned() else {
         return;
     };
-    let mut value = pod.value.clone();
-    json::set(&mut value, &["spec", "nodeName"], node);
-    set_condition(&mut value, "PodScheduled", "True", "", "", now);
-    let mut conditions = json::list_at(&value, &["status", "conditions"]).to_vec();
-    for condition in &mut conditions {
-        if str_at(condition, &["type"]) == "PodScheduled" {
-            *condition = json!({
-                "type": "PodScheduled", "status": "True", "lastProbeTime": null,
-                "lastTransitionTime": condition["lastTransitionTime"],
-            });
-        }
-    }
-    json::set(&mut value, &["status", "conditions"], conditions);
-    state.queue.created.insert(pod.uid().to_owned(), now.elapsed);
-    state.store.put(&key.gr, value);
+    let Some(pods) = state.registry.of(&key.gr).cloned() else {
+        return;
+    };
+    let mut binding = json!({"target": {"kind": "Node", "name": node}});
+    pod::add_topology(state, node, &mut binding);
+    pod::assign(state, &pods, &about, &binding, &now);
     let message = format!("Successfully assigned {}/{} to {node}", key.namespace(), key.name());
-    events::record(state, &pod, Note::normal("default-scheduler", "Scheduled", message).doing("Binding"), now);
+    events::record(state, &about, Note::normal("default-scheduler", "Scheduled", message).doing("Binding"), now);
 }

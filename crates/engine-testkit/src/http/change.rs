@@ -11,9 +11,9 @@ use crate::{
     access, admission,
     cluster::Inner,
     json,
-    resources::Resource,
+    resources::{self, Resource},
     status::{About, ApiError, Cause},
-    write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, scale, update},
+    write::{self, Answer, FieldValidation, Options, Outcome, Target, create, delete, patch, pod, scale, update},
 };
 
 /// The options of a write, which are looked at before its body.
@@ -96,18 +96,18 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
         subresource: &route.subresource,
     };
     let mut object = || -> Result<Value, ApiError> {
-        let decoded = if route.subresource.is_empty() || route.subresource == "status" {
-            body::object(resource, &route.version, call)?
-        } else {
-            body::other(call)?
+        let decoded = match &*route.subresource {
+            "" | "status" | "ephemeralcontainers" | "resize" => body::object(resource, &route.version, call)?,
+            _ => body::other(call)?,
         };
         options.noticed = decoded.warnings;
         Ok(decoded.value)
     };
     let answer = match route.verb.as_str() {
+        "create" if matches!(&*route.subresource, "eviction" | "binding") => act(inner, target, call, options)?,
         "create" => {
             let body = object()?;
-            create_or_act(inner, target, call, body, &options)?
+            create_or_act(inner, target, body, &options)?
         }
         "update" => {
             let body = object()?;
@@ -158,28 +158,52 @@ fn unknown_patch(resource: &Resource) -> ApiError {
     e
 }
 
-fn create_or_act(
-    inner: &Arc<Inner>,
-    target: Target<'_>,
-    call: &Call,
-    body: Value,
-    options: &Options,
-) -> Result<Answer, ApiError> {
+/// What is done to a Pod by an object of another kind.
+fn act(inner: &Arc<Inner>, target: Target<'_>, call: &Call, options: Options) -> Result<Answer, ApiError> {
+    let kind = match target.subresource {
+        "eviction" => resources::eviction(),
+        _ => inner.state.lock().registry.get("", "bindings").cloned().ok_or_else(ApiError::unknown_path)?,
+    };
+    let mut options = options;
+    let body = of_kind(&kind, &target, call, &mut options)?;
+    let mut state = inner.state.lock();
+    match target.subresource {
+        "eviction" => pod::evict(&mut state, target, body, &options),
+        _ => pod::bind(&mut state, target, target.resource, body, &options),
+    }
+}
+
+/// A binding that is no subresource.
+pub(super) fn bind(inner: &Arc<Inner>, bindings: &Arc<Resource>, call: &Call) -> Result<Reply, ApiError> {
+    let mut options = options(call)?;
+    let namespace = call.route.namespace.as_deref().unwrap_or_default();
+    let target = Target { resource: bindings, version: &call.route.version, namespace, name: "", subresource: "" };
+    let body = of_kind(bindings, &target, call, &mut options)?;
+    let mut state = inner.state.lock();
+    let pods = state.registry.get("", "pods").cloned().ok_or_else(ApiError::unknown_path)?;
+    let answer = pod::bind(&mut state, target, &pods, body, &options)?;
+    drop(state);
+    reply_with(bindings, call, &answer)
+}
+
+/// Reads a body of another kind than that of the path.
+fn of_kind(kind: &Arc<Resource>, target: &Target<'_>, call: &Call, options: &mut Options) -> Result<Value, ApiError> {
+    let version = kind.storage_version.as_str();
+    let decoded = body::object(kind, version, call)?;
+    options.noticed = decoded.warnings;
+    let mut body = decoded.value;
+    let said = json::str_at(&body, &["apiVersion"]).to_owned();
+    // The versions of an eviction are all the same.
+    let version = kind.versions.iter().find(|version| kind.api_version(version) == said).map_or(version, |v| v);
+    let read_as = Target { resource: kind, version, subresource: "", ..*target };
+    write::read_body(&read_as, &mut body, options)?;
+    Ok(body)
+}
+
+fn create_or_act(inner: &Arc<Inner>, target: Target<'_>, body: Value, options: &Options) -> Result<Answer, ApiError> {
     let mut state = inner.state.lock();
     match target.subresource {
         "" if target.name.is_empty() => create::create(&mut state, target, body, options, create::How::Posted),
-        "eviction" => {
-            let asked = match body.get("deleteOptions") {
-                Some(asked) if !asked.is_null() => asked,
-                _ => &json!({}),
-            };
-            let how = delete::DeleteOptions::parse(asked, &call.params)?;
-            let how = delete::DeleteOptions { dry_run: options.dry_run || how.dry_run, ..how };
-            delete::delete(&mut state, target, &how, options)?;
-            let status =
-                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-            Ok(Answer { created: true, ..Answer::of(Outcome::Value(status)) })
-        }
         "token" => {
             let account = format!("system:serviceaccount:{}:{}", target.namespace, target.name);
             let mut token = body;
@@ -199,7 +223,7 @@ fn reply_with(resource: &Resource, call: &Call, answer: &write::Answer) -> Resul
     };
     let is_status = json::str_at(answer.outcome.value(), &["kind"]) == "Status";
     let body: Bytes = match &answer.outcome {
-        Outcome::Value(v) if is_status || !matches!(&*call.route.subresource, "" | "status") => {
+        Outcome::Value(v) if is_status || matches!(&*call.route.subresource, "scale" | "token") => {
             serde_json::to_vec(v).unwrap_or_default().into()
         }
         Outcome::Value(v) => show::value(resource, &call.route.version, &call.wish, v, call.now)?,

@@ -263,6 +263,9 @@ fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
     }
     call.wish = media::wish(call, of)?;
     let call = &*call;
+    if resource.is("", "bindings") {
+        return change::bind(inner, &resource, call);
+    }
     if !resource.stored {
         return review(inner, &resource, call);
     }
@@ -276,6 +279,10 @@ fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
     media::check(call)?;
     Ok(reply)
 }
+
+/// The subresources that are more than a line in discovery.
+const IMPLEMENTED: [&str; 9] =
+    ["status", "scale", "finalize", "eviction", "binding", "ephemeralcontainers", "resize", "log", "token"];
 
 /// The methods that a path takes; `None` for a path that is none.
 fn methods(resource: &Resource, route: &Route) -> Option<Vec<&'static str>> {
@@ -296,7 +303,7 @@ fn methods(resource: &Resource, route: &Route) -> Option<Vec<&'static str>> {
         (Some(_), "") => {
             of(&resource.verbs, &[("get", "GET"), ("update", "PUT"), ("patch", "PATCH"), ("delete", "DELETE")])
         }
-        (Some(_), sub @ ("status" | "scale" | "finalize" | "eviction" | "log" | "token")) => {
+        (Some(_), sub) if IMPLEMENTED.contains(&sub) => {
             let found = resource.subresources(&route.version).into_iter().find(|s| s.name == sub)?;
             of(&found.verbs, &[("get", "GET"), ("create", "POST"), ("update", "PUT"), ("patch", "PATCH")])
         }

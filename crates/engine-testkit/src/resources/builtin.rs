@@ -6,7 +6,7 @@ use std::{
 };
 
 use gitops_engine_schema::shipped::{self, DiscoveryPath};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{GroupResource, Resource, ScalePaths, Subresource};
 use crate::json::{get, list_at, str_at};
@@ -49,6 +49,17 @@ pub(super) static BUILTIN: LazyLock<Builtin> = LazyLock::new(|| {
         }
     }
     out
+});
+
+/// The kind of what is posted to evict a Pod. Discovery names it only as that of a subresource.
+pub(crate) static EVICTION: LazyLock<Arc<Resource>> = LazyLock::new(|| {
+    let described = json!({
+        "resource": "evictions", "singularResource": "eviction", "scope": "Namespaced", "verbs": ["create"],
+        "responseKind": {"group": "policy", "version": "v1", "kind": "Eviction"},
+    });
+    let mut eviction = resource("policy", "v1", &described, &Value::Null);
+    eviction.versions.push("v1beta1".to_owned());
+    Arc::new(eviction)
 });
 
 fn strings(value: &Value, key: &str) -> Vec<String> {

@@ -243,6 +243,11 @@ impl Versions for Resource {
     }
 }
 
+/// The kind of what is posted to evict a Pod, which is no resource of its own.
+pub(crate) fn eviction() -> Arc<Resource> {
+    builtin::EVICTION.clone()
+}
+
 /// A resource as one of its versions writes it.
 pub(crate) struct ServedAt<'a> {
     resource: &'a Resource,

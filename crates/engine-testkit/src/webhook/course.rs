@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{AdmissionAnswer, AdmissionRequest, Outcome, Webhook};
 use crate::{
     access::{self, User},
+    json::str_at,
     state::State,
     status::ApiError,
     store::Stored,
@@ -119,7 +120,13 @@ impl Course {
             },
             group: resource.gr.group.to_string(),
             version: target.version.to_owned(),
-            kind: resource.kind.clone(),
+            kind: match object {
+                // What is posted to a Pod is of another kind.
+                Some(object) if matches!(target.subresource, "eviction" | "binding") => {
+                    str_at(object, &["kind"]).to_owned()
+                }
+                _ => resource.kind.clone(),
+            },
             resource: resource.gr.resource.to_string(),
             subresource: target.subresource.to_owned(),
             namespace: target.namespace.to_owned(),

@@ -55,7 +55,8 @@ pub(crate) fn create(
         How::Applied(_) => to_storage_as_applied(&target, &mut body),
         How::Posted | How::Put => to_storage(&target, &mut body),
     }
-    if target.resource.has_status(target.version) {
+    // A kubelet that registers its node says at once what that has.
+    if target.resource.has_status(target.version) && !target.resource.is("", "nodes") {
         json::remove(&mut body, &["status"]);
     }
     let resource = target.resource;
@@ -205,7 +206,7 @@ fn mutate(
 }
 
 /// Nothing is created in a namespace that is missing or going.
-fn in_live_namespace(state: &State, target: &Target<'_>) -> Result<(), ApiError> {
+pub(super) fn in_live_namespace(state: &State, target: &Target<'_>) -> Result<(), ApiError> {
     if !target.resource.namespaced {
         return Ok(());
     }

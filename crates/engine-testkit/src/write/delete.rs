@@ -43,6 +43,12 @@ impl DeleteOptions {
         if body.is_null() {
             return Self::from_query(params);
         }
+        let (read, causes) = Self::read(body);
+        if causes.is_empty() { Ok(read) } else { Err(Self::invalid(&causes)) }
+    }
+
+    /// From a body, with what is wrong with it.
+    pub(crate) fn read(body: &Value) -> (Self, Vec<Cause>) {
         let text = |path: &[&str]| json::get(body, path).and_then(Value::as_str).map(str::to_owned);
         let dry_run: Vec<&str> = list_at(body, &["dryRun"]).iter().filter_map(Value::as_str).collect();
         let orphan = json::get(body, &["orphanDependents"]).and_then(Value::as_bool);
@@ -55,20 +61,27 @@ impl DeleteOptions {
         .checked(text(&["propagationPolicy"]).as_deref(), orphan, &dry_run)
     }
 
+    /// The answer to options that make no sense.
+    pub(crate) fn invalid(causes: &[Cause]) -> ApiError {
+        ApiError::invalid(About { group: "meta.k8s.io", resource: "DeleteOptions", name: "" }, causes)
+    }
+
     fn from_query(params: &crate::http::params::Params) -> Result<Self, ApiError> {
         let dry_run: Vec<&str> = params.raw("dryRun").into_iter().collect();
         let text = |name: &str| params.get(name).map(str::to_owned);
-        Self {
+        let asked = Self {
             grace: params.number("gracePeriodSeconds")?,
             uid: text("uid"),
             // Also where a list is asked for by one.
             resource_version: text("resourceVersion"),
             ..Self::default()
-        }
-        .checked(params.raw("propagationPolicy"), params.choice("orphanDependents"), &dry_run)
+        };
+        let (policy, orphan) = (params.raw("propagationPolicy"), params.choice("orphanDependents"));
+        let (read, causes) = asked.checked(policy, orphan, &dry_run);
+        if causes.is_empty() { Ok(read) } else { Err(Self::invalid(&causes)) }
     }
 
-    fn checked(mut self, policy: Option<&str>, orphan: Option<bool>, dry_run: &[&str]) -> Result<Self, ApiError> {
+    fn checked(mut self, policy: Option<&str>, orphan: Option<bool>, dry_run: &[&str]) -> (Self, Vec<Cause>) {
         let mut causes = Vec::new();
         if let (Some(policy), Some(_)) = (policy, orphan) {
             let detail = "orphanDependents and deletionPropagation cannot be both set";
@@ -90,10 +103,7 @@ impl DeleteOptions {
         if dry_run.iter().any(|v| *v != "All") {
             causes.push(Cause::unsupported("dryRun", &json!(dry_run), &["All"]));
         }
-        if causes.is_empty() {
-            return Ok(self);
-        }
-        Err(ApiError::invalid(About { group: "meta.k8s.io", resource: "DeleteOptions", name: "" }, &causes))
+        (self, causes)
     }
 }
 
@@ -158,12 +168,7 @@ pub(crate) fn delete(
         if held && delete.resource_version.is_some() && !delete.dry_run {
             // What the finalizers were taken from is forgotten, and so the version does not match.
             let version = str_at(&before.value, &["metadata", "resourceVersion"]);
-            let detail = format!(
-                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
-                 failed: ResourceVersion in precondition: , ResourceVersion in object meta: {version}",
-                update::storage_key(&target, options)
-            );
-            return Err(ApiError::conflict(target.about(), detail));
+            return Err(update::precondition_failed(&target, "ResourceVersion", "", version, options));
         }
         // A deletion is a change too, and what is shown of it says so.
         let mut last = before.clone();
@@ -213,7 +218,11 @@ pub(crate) fn warning(resource: &Resource, delete: &DeleteOptions) -> Option<Str
 }
 
 /// Whether the object is the one that the client means.
-fn check_preconditions(target: &Target<'_>, before: &Stored, delete: &DeleteOptions) -> Result<(), ApiError> {
+pub(super) fn check_preconditions(
+    target: &Target<'_>,
+    before: &Stored,
+    delete: &DeleteOptions,
+) -> Result<(), ApiError> {
     let version = str_at(&before.value, &["metadata", "resourceVersion"]);
     for (name, wanted, have, hint) in [
         ("UID", &delete.uid, before.uid(), "The object might have been deleted and then recreated"),

@@ -17,7 +17,7 @@ pub(super) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<()
 }
 
 /// Reads the body of a create or update: what it says it is, then its fields, then its namespace.
-pub(super) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<(), ApiError> {
+pub(crate) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options) -> Result<(), ApiError> {
     if !body.is_object() {
         return check_identity(target, body);
     }

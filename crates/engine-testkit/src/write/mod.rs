@@ -6,6 +6,7 @@ mod grace;
 mod identity;
 mod operations;
 pub(crate) mod patch;
+pub(crate) mod pod;
 pub(crate) mod scale;
 mod strategic;
 pub(crate) mod update;
@@ -20,9 +21,9 @@ use gitops_engine_schema::{
 };
 use serde_json::Value;
 
-use self::identity::{check_identity, check_namespace, read_body};
+use self::identity::{check_identity, check_namespace};
 pub(crate) use self::{
-    identity::{Wanted, other_kind, other_version, unregistered, wrong_name},
+    identity::{Wanted, other_kind, other_version, read_body, unregistered, wrong_name},
     warnings::Warnings,
 };
 

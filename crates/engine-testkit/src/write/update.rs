@@ -53,16 +53,27 @@ pub(crate) fn update(
 pub(super) fn check_uid(target: &Target<'_>, uid: &str, body: &Value, options: &Options) -> Result<(), ApiError> {
     let asked = json::str_at(body, &["metadata", "uid"]);
     if !asked.is_empty() && asked != uid {
-        return Err(ApiError::conflict(
-            target.about(),
-            format!(
-                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
-                 failed: UID in precondition: {asked}, UID in object meta: {uid}",
-                storage_key(target, options)
-            ),
-        ));
+        return Err(precondition_failed(target, "UID", asked, uid, options));
     }
     Ok(())
+}
+
+/// That the object is not the one that a client means: the storage finds that out.
+pub(super) fn precondition_failed(
+    target: &Target<'_>,
+    what: &str,
+    wanted: &str,
+    have: &str,
+    options: &Options,
+) -> ApiError {
+    let key = storage_key(target, options);
+    ApiError::conflict(
+        target.about(),
+        format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+             failed: {what} in precondition: {wanted}, {what} in object meta: {have}"
+        ),
+    )
 }
 
 /// Where a real server keeps the object, which some of its errors tell.
@@ -232,6 +243,12 @@ pub(crate) fn finish(
                 }
             }
         }
+        "ephemeralcontainers" | "resize" => {
+            keep_server_fields(old, &mut after);
+            // Whoever sends what these do not reach owns it all the same.
+            untouched = Some(after.clone());
+            admission::reach_of_pod(target.subresource, old, &mut after);
+        }
         "finalize" => {
             let finalizers = json::get(&after, &["spec", "finalizers"]).cloned();
             after = old.clone();
@@ -324,7 +341,8 @@ pub(crate) fn finish(
     json::remove(&mut after, &["metadata", "managedFields"]);
     managed.write(&mut after);
     json::copy(old, &mut after, &["metadata", "resourceVersion"]);
-    if let Err(e) = options.admit(state, &target, Some(before), Some(&after)) {
+    let refused = admission::refuse_change(state, &target, old, &after);
+    if let Err(e) = refused.and_then(|()| options.admit(state, &target, Some(before), Some(&after))) {
         state.put_back(drawn);
         return Err(e);
     }

@@ -5,6 +5,7 @@ mod custom;
 mod kinds;
 mod mutate;
 mod pod;
+mod pod_actions;
 mod pod_fields;
 mod reads;
 mod watch;
@@ -145,9 +146,16 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
     let mut steps: Vec<Step> = Vec::new();
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "{{ns}}"}});
     steps.push(plain("POST", "/api/v1/namespaces", Body::Json(namespace)).into());
-    if area == "pod" {
+    let acts = pod_actions::AREAS.contains(&area);
+    if acts {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
         steps.push(plain("POST", "/api/v1/namespaces/{{ns}}/serviceaccounts", Body::Json(account)).into());
+    }
+    if acts && rng.chance(40) {
+        steps.push(pod_actions::node().into());
+    }
+    if acts && rng.chance(25) {
+        steps.extend(pod_actions::drain(&mut rng).into_iter().map(Step::from));
     }
     if area == changes::AREA {
         return changes::program(&mut rng, steps);
@@ -162,14 +170,24 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
         kinds.iter().filter(|k| k.plural == first.plural).map(|k| Subject::built_in(k)).collect()
     };
     let count = 5 + rng.below(21);
-    let collections = subjects.iter().flat_map(Subject::final_reads).collect();
+    let mut collections: Vec<String> = subjects.iter().flat_map(Subject::final_reads).collect();
     for i in 0..count {
         let subject = &subjects[rng.below(subjects.len())];
         if i > 0 && rng.chance(READS) {
             reads::steps(&mut rng, subject, &mut steps);
             continue;
         }
-        steps.push(if i == 0 { create(&mut rng, subject) } else { operation(&mut rng, subject) }.into());
+        let next = match i {
+            0 => create(&mut rng, subject),
+            _ if acts && rng.chance(35) => pod_actions::operation(&mut rng),
+            _ => operation(&mut rng, subject),
+        };
+        steps.push(next.into());
+    }
+    if acts {
+        let both = [pod_actions::PODS, pod_actions::BUDGETS].map(str::to_owned);
+        let others: Vec<String> = both.into_iter().filter(|path| !collections.contains(path)).collect();
+        collections.extend(others);
     }
     let watches = if rng.chance(WATCHED) { 1 + rng.below(2) } else { 0 };
     for number in 0..watches {

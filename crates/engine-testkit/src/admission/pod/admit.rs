@@ -14,6 +14,8 @@ use crate::{
 
 /// Where containers find the token of their ServiceAccount.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// The labels of a node that its Pods have, too.
+pub(crate) const TOPOLOGY: [&str; 2] = ["topology.kubernetes.io/zone", "topology.kubernetes.io/region"];
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
 /// Completes a Pod, or refuses it.
@@ -41,8 +43,20 @@ pub(in crate::admission) fn admit(
         tolerations(&mut pod["spec"]);
         askable_class(&pod["spec"])?;
         runtime_class(state, &mut pod["spec"]).map_err(refuse)?;
+        topology(state, pod);
     }
     Ok(())
+}
+
+/// A Pod that names its node has the labels that tell where that is.
+fn topology(state: &State, pod: &mut Value) {
+    let node = str_at(pod, &["spec", "nodeName"]);
+    let Some(node) = state.store.get(&GroupResource::new("", "nodes"), "", node) else { return };
+    for key in TOPOLOGY {
+        if let Some(value) = get(&node.value, &["metadata", "labels", key]) {
+            json::set(pod, &["metadata", "labels", key], value.clone());
+        }
+    }
 }
 
 /// A class is asked for by its name, with which a server must be able to make a path: what it cannot ask for is an error
@@ -126,14 +140,7 @@ fn account(state: &mut State, namespace: &str, pod: &mut Value, options: &Option
         // into the cluster itself needs none.
         None if name == "default" && (state.settings.controllers || options.course.is_none()) => json!({}),
         None => {
-            // Such a name is no part of a path that could be asked for.
-            let wrong = names::complaints(&name, names::Rule::PathSegment);
-            let why = if wrong.is_empty() {
-                format!("serviceaccount {name:?} not found")
-            } else {
-                format!("invalid resource name {name:?}: [{}]", wrong.join(" "))
-            };
-            return Err(format!("error looking up service account {namespace}/{name}: {why}"));
+            return Err(no_account(namespace, &name));
         }
     };
     let spec = &mut pod["spec"];
@@ -144,13 +151,25 @@ fn account(state: &mut State, namespace: &str, pod: &mut Value, options: &Option
     if list_at(spec, &["imagePullSecrets"]).is_empty() && !list_at(&account, &["imagePullSecrets"]).is_empty() {
         spec["imagePullSecrets"] = account["imagePullSecrets"].clone();
     }
-    let note = str_at(&account, &["metadata", "annotations", "kubernetes.io/enforce-mountable-secrets"]);
+    if limits_secrets(&account) { only_own_secrets(spec, &account, &name) } else { Ok(()) }
+}
+
+/// Whether the Pods of an account use no Secrets but those that it names.
+pub(super) fn limits_secrets(account: &Value) -> bool {
+    let note = str_at(account, &["metadata", "annotations", "kubernetes.io/enforce-mountable-secrets"]);
     // The texts that a server reads as true.
-    if matches!(note, "1" | "t" | "T" | "true" | "TRUE" | "True") {
-        only_own_secrets(spec, &account, &name)
+    matches!(note, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+/// That there is no such account. What is no part of a path could not even be asked for.
+pub(super) fn no_account(namespace: &str, name: &str) -> String {
+    let wrong = names::complaints(name, names::Rule::PathSegment);
+    let why = if wrong.is_empty() {
+        format!("serviceaccount {name:?} not found")
     } else {
-        Ok(())
-    }
+        format!("invalid resource name {name:?}: [{}]", wrong.join(" "))
+    };
+    format!("error looking up service account {namespace}/{name}: {why}")
 }
 
 /// A Pod that shows what a kubelet runs from a file has nothing that the API could give it.

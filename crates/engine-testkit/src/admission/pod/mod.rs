@@ -5,14 +5,19 @@ mod admit;
 mod default;
 mod image;
 mod paths;
-mod quality;
+pub(super) mod quality;
 mod quantities;
+mod refuse;
+mod subresource;
 mod warn;
 
 use serde_json::Value;
 
+pub(crate) use admit::TOPOLOGY;
 pub(super) use admit::{admit, check_overhead};
 pub(super) use default::{default, default_pod};
+pub(super) use refuse::refuse_change;
+pub(super) use subresource::reach;
 pub(super) use warn::{warnings, warnings_of_status};
 
 use crate::{

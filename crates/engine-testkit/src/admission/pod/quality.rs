@@ -12,7 +12,7 @@ use crate::{
 
 const COUNTED: [&str; 2] = ["cpu", "memory"];
 
-pub(super) fn of(pod: &Value) -> &'static str {
+pub(in crate::admission) fn of(pod: &Value) -> &'static str {
     let spec = &pod["spec"];
     // What is asked for the Pod as a whole stands for its containers.
     let parts: Vec<&Value> = match get(spec, &["resources"]) {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{At, core, endpoints, network, quota, rbac, service, webhooks};
+use super::{At, core, endpoints, network, pod, quota, rbac, service, webhooks};
 use crate::{
     admission::{Empties, meta, names},
     json::get,
@@ -49,6 +49,13 @@ pub(in crate::admission) fn change(
         ("", "serviceaccounts", "") => {
             kept(causes);
             whole(causes);
+        }
+        ("", "pods", subresource @ ("ephemeralcontainers" | "resize")) => {
+            let mut own = Vec::new();
+            kept(&mut own);
+            pod::pod(after, &mut own);
+            pod::changed_by(subresource, before, after, &mut own);
+            causes.append(&mut own);
         }
         ("", "persistentvolumeclaims", "") => {
             kept(causes);

@@ -66,6 +66,7 @@ pub(super) const AREAS: &[&[Case]] = &[
     writes::patch::CASES,
     writes::apply::CASES,
     writes::delete::CASES,
+    writes::pods::CASES,
     writes::defaults::CASES,
     writes::immutable::CASES,
     writes::validation::CASES,

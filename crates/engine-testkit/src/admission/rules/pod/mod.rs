@@ -7,9 +7,11 @@ mod claims;
 mod container;
 mod dns;
 mod env;
+mod ephemeral;
 mod handler;
 mod mount;
 mod projected;
+mod resize;
 mod resources;
 mod scheduling;
 mod security;
@@ -26,6 +28,9 @@ use serde_json::Value;
 pub(in crate::admission) use self::annotations::{app_armor_key, app_armor_profile};
 use super::At;
 use crate::status::Cause;
+
+/// How a server names the place of what is wrong with a Pod as such.
+const WHOLE: &str = "[]";
 
 /// What a spec belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +94,14 @@ pub(in crate::admission) fn created(pod: &Value, causes: &mut Vec<Cause>) {
 pub(in crate::admission) fn updated(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
     annotations::validate_update(before, after, causes);
     update::validate(before, after, causes);
+}
+
+/// The change of a Pod by one of the subresources that write its spec.
+pub(in crate::admission) fn changed_by(subresource: &str, before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    match subresource {
+        "ephemeralcontainers" => ephemeral::change(before, after, causes),
+        _ => resize::change(before, after, causes),
+    }
 }
 
 /// The change of a Pod's status.

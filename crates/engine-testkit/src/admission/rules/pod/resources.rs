@@ -65,6 +65,11 @@ pub(super) fn of_pod(spec: &At<'_>, claims: &[&str], causes: &mut Vec<Cause>) {
     }
 }
 
+/// An amount as a number that is as exact as amounts are, written out, since it may be larger than any number of JSON.
+pub(super) fn billionths(amount: &serde_json::Value) -> Option<String> {
+    quantity::value(amount.as_str()?).map(|n| n.to_string())
+}
+
 fn entry<'a>(at: &At<'a>, list: &str, name: &str) -> At<'a> {
     let list = at.field(list);
     At::new(list.field(name).value, &format!("{}[{name}]", list.path))

@@ -190,6 +190,26 @@ pub(super) mod delete {
     );
 }
 
+pub(super) mod pods {
+    super::scripts!("pods", "pods.yaml":
+        an_eviction_deletes_a_pod,
+        an_eviction_is_read_as_one,
+        an_eviction_has_options_of_a_deletion,
+        an_eviction_says_on_the_pod_why_it_goes,
+        a_pod_has_at_most_one_budget,
+        a_binding_gives_a_pod_to_a_node,
+        a_binding_has_a_target,
+        a_binding_waits_for_gates,
+        a_binding_stands_alone_too,
+        ephemeral_containers_are_added,
+        ephemeral_containers_do_without_much,
+        a_resize_changes_resources_only,
+        a_resize_keeps_the_class_of_a_pod,
+        a_resize_is_of_processors_and_memory,
+        a_resize_asks_the_node,
+    );
+}
+
 pub(super) mod defaults {
     super::scripts!("defaults", "defaults.yaml":
         a_deployment,
