@@ -196,7 +196,8 @@ impl Tokens {
     fn shown_versions(&mut self, text: &str) -> String {
         let shown = self.numbers_after(text, "resourceVersion\\\":\\\"");
         let shown = self.numbers_after(&shown, "the ResourceVersion in the precondition (");
-        self.numbers_after(&shown, "does not match the ResourceVersion in record (")
+        let shown = self.numbers_after(&shown, "does not match the ResourceVersion in record (");
+        self.numbers_after(&shown, "ResourceVersion in object meta: ")
     }
 
     fn numbers_after(&mut self, text: &str, before_it: &str) -> String {
