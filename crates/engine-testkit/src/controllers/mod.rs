@@ -8,6 +8,7 @@ mod crd;
 pub(crate) mod cronjob;
 mod daemonset;
 mod deployment;
+mod disruption;
 mod driver;
 mod events;
 mod follow;
@@ -203,7 +204,7 @@ fn control(view: &View<'_>, key: &ObjectKey, object: &Stored) -> Decision {
         ("", "namespaces") => namespace::reconcile(view, key, object),
         ("", "nodes") => node::reconcile(view, key, object),
         ("autoscaling", "horizontalpodautoscalers") => hpa::reconcile(view, key, object),
-        ("policy", "poddisruptionbudgets") => various::disruption_budget(view, key, object),
+        ("policy", "poddisruptionbudgets") => disruption::reconcile(view, key, object),
         ("apiextensions.k8s.io", "customresourcedefinitions") => crd::reconcile(view, key, object),
         ("apiregistration.k8s.io", "apiservices") => various::api_service(view, key, object),
         _ => Decision::default(),

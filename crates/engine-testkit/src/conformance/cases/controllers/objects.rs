@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{condition, count, ensure, managers, says, workload};
+use super::{condition, count, ensure, job, managers, says, workload};
 use crate::conformance::{Failure, Lab, Outcome, cases::cases};
 
 cases!("control":
@@ -17,6 +17,9 @@ cases!("control":
     an_api_service_without_a_service_is_not_available (needs_controllers, alone),
     a_disruption_budget_counts_healthy_pods (needs_controllers),
     a_disruption_budget_of_nobody_allows_nothing (needs_controllers),
+    a_disruption_budget_counts_no_pods_without_controllers (needs_controllers),
+    a_disruption_budget_fails_where_nothing_scales (needs_controllers),
+    evictions_keep_to_the_budget (needs_controllers),
     a_quota_counts_what_is_used (needs_controllers),
 );
 
@@ -240,6 +243,63 @@ async fn a_disruption_budget_of_nobody_allows_nothing(lab: &Lab) -> Outcome {
         "its counts",
     )?;
     lab.event("PodDisruptionBudget", "web", "NoPods").await.map(drop)
+}
+
+async fn a_disruption_budget_counts_no_pods_without_controllers(lab: &Lab) -> Outcome {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "main", "image": "example.com/app:1"}]},
+    });
+    lab.start("v1", "pods", pod).await?;
+    lab.until("v1", "pods/a", "a Pod that is ready", |p| condition(p, "Ready")["status"] == "True").await?;
+    lab.create(&lab.path("policy/v1", "poddisruptionbudgets"), budget(json!({"maxUnavailable": 1}))).await?;
+    let web = lab
+        .until("policy/v1", "poddisruptionbudgets/web", "a healthy Pod", |b| count(b, "currentHealthy") == 1)
+        .await?;
+    let status = &web["status"];
+    ensure(&web, status["expectedPods"] == 0 && status["disruptionsAllowed"] == 0, "nothing that is expected")?;
+    let event = lab.event("PodDisruptionBudget", "web", "UnmanagedPods").await?;
+    let message = event["message"].as_str().unwrap_or_default();
+    let selector = "(selector: &LabelSelector{MatchLabels:map[string]string{app: web,},MatchExpressions:[]LabelSelectorRequirement{},})";
+    ensure(&event, message.contains(selector), selector)
+}
+
+async fn a_disruption_budget_fails_where_nothing_scales(lab: &Lab) -> Outcome {
+    let mut template = job("web", json!({"parallelism": 1}));
+    template["spec"]["template"]["metadata"]["annotations"] = json!({super::FATE: "never-ready"});
+    lab.start("batch/v1", "jobs", template).await?;
+    lab.create(&lab.path("policy/v1", "poddisruptionbudgets"), budget(json!({"minAvailable": "50%"}))).await?;
+    let web = lab
+        .until("policy/v1", "poddisruptionbudgets/web", "a failure", |b| {
+            says(b, "DisruptionAllowed", "False", "SyncFailed")
+        })
+        .await?;
+    let message = "jobs.batch does not implement the scale subresource";
+    ensure(&web, condition(&web, "DisruptionAllowed")["message"] == message, message)?;
+    ensure(&web, web["status"]["disruptionsAllowed"] == 0, "no disruption")
+}
+
+async fn evictions_keep_to_the_budget(lab: &Lab) -> Outcome {
+    lab.start("apps/v1", "deployments", workload("Deployment", "web", json!({"replicas": 3}))).await?;
+    lab.create(&lab.path("policy/v1", "poddisruptionbudgets"), budget(json!({"maxUnavailable": 1}))).await?;
+    let one_may_go = |b: &Value| count(b, "currentHealthy") == 3 && count(b, "disruptionsAllowed") == 1;
+    lab.until("policy/v1", "poddisruptionbudgets/web", "a disruption that is allowed", one_may_go).await?;
+    let pods = lab.all("v1", "pods", "app%3Dweb").await?;
+    let mut answers = Vec::new();
+    for pod in pods.iter().take(2) {
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+        let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}});
+        answers.push(lab.post(&lab.path("v1", &format!("pods/{name}/eviction")), &eviction).await?);
+    }
+    answers[0].ensure(answers[0].status() == 201, "the first eviction")?;
+    let refused = &answers[1];
+    let body = refused.value();
+    refused.ensure(refused.status() == 429 && body["reason"] == "TooManyRequests", "no second one")?;
+    let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+    refused.ensure(body["message"] == message, message)?;
+    refused.ensure(body["details"]["causes"][0]["reason"] == "DisruptionBudget", "why")?;
+    let again = lab.until("policy/v1", "poddisruptionbudgets/web", "another disruption", one_may_go).await?;
+    ensure(&again, again["status"].get("disruptedPods").is_none(), "no Pod that is yet to go")
 }
 
 async fn a_quota_counts_what_is_used(lab: &Lab) -> Outcome {
