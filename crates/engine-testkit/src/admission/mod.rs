@@ -155,18 +155,26 @@ pub(crate) fn encode_metadata(body: &mut Value) {
     }
 }
 
+/// The kinds that are in every version of every group.
+const OF_ALL_VERSIONS: [&str; 7] =
+    ["CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions", "WatchEvent"];
+
+/// The kinds that have no version, and so are known in any, also in one that nobody knows.
+const UNVERSIONED: [&str; 5] = ["APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status"];
+
+/// Whether a kind is none of a group: a real server has its type among those of metadata.
+pub(crate) fn is_of_meta(kind: &str) -> bool {
+    UNVERSIONED.contains(&kind) || OF_ALL_VERSIONS.contains(&kind)
+}
+
 /// Whether a real server knows a built-in kind, which may be a list or the options of a request.
 pub(crate) fn is_registered(api_version: &str, kind: &str) -> bool {
-    const OF_ALL: [&str; 7] =
-        ["CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions", "WatchEvent"];
-    // Known in any version, also in one that nobody knows.
-    const UNVERSIONED: [&str; 5] = ["APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status"];
     let is_kind = |kind: &str| go::Struct::of_kind(api_version, kind).is_some();
     is_kind(kind)
         || kind.strip_suffix("List").is_some_and(is_kind)
         || UNVERSIONED.contains(&kind)
         || (api_version, kind) == ("v1", "List")
-        || OF_ALL.contains(&kind) && go::Struct::has_version(api_version)
+        || OF_ALL_VERSIONS.contains(&kind) && go::Struct::has_version(api_version)
 }
 
 /// What a built-in kind cannot hold, in the words of a real server.

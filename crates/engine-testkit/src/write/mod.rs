@@ -12,7 +12,7 @@ mod strategic;
 pub(crate) mod update;
 mod warnings;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use gitops_engine_schema::{
     Versions, Writer,
@@ -182,12 +182,18 @@ pub(crate) fn misfit<'e>(
 ) -> Option<String> {
     let resource = target.resource;
     let own = resource.api_version(target.version);
-    let others = owners.into_iter().filter(|entry| resource.is_custom() && entry.api_version != own);
+    let others = owners.into_iter().filter(|entry| entry.api_version != own);
     others.map(|entry| &entry.api_version).find_map(|version| {
         let Some(schema) = Versions::schema(&**resource, version) else {
-            return Some(format!("request to convert CR to an invalid group/version: {version}"));
+            // Owners in a version that a built-in kind does not have are forgotten.
+            return resource
+                .is_custom()
+                .then(|| format!("request to convert CR to an invalid group/version: {version}"));
         };
-        let object = resource.in_version(object, version);
+        let object = match resource.is_custom() {
+            true => Cow::Owned(resource.in_version(object, version)),
+            false => resource.convert(object, version).unwrap_or(Cow::Borrowed(object)),
+        };
         validate(&object, &schema, Duplicates::Refused).err().map(|e| e.to_string())
     })
 }

@@ -300,7 +300,7 @@ fn fits(
     writer: &Writer<'_>,
 ) -> Result<(), String> {
     let entries = managed.entries();
-    if !target.resource.is_custom() || entries.iter().all(|entry| entry.api_version == writer.api_version) {
+    if entries.iter().all(|entry| entry.api_version == writer.api_version) {
         return Ok(());
     }
     if let Some(problem) = super::misfit(target, entries, live) {
