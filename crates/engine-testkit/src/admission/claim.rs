@@ -8,18 +8,13 @@ use crate::{
     json::{get, str_at},
     resources::GroupResource,
     state::State,
-    status::ApiError,
-    write::Target,
 };
 
 /// The annotation that named the class of a claim or a volume before there was a field for it.
 pub(crate) const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// A claim grows once it is bound, and only where its class lets it.
-pub(crate) fn check_growth(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
-    if !target.resource.is("", "persistentvolumeclaims") || !target.subresource.is_empty() {
-        return Ok(());
-    }
+pub(super) fn check_growth(state: &State, before: &Value, after: &Value) -> Result<(), String> {
     let size = |claim: &Value| {
         let asked = get(claim, &["spec", "resources", "requests", "storage"]);
         asked.and_then(|asked| At::new(asked, "").quantity()).unwrap_or(0)
@@ -28,7 +23,7 @@ pub(crate) fn check_growth(state: &State, target: &Target<'_>, before: &Value, a
         return Ok(());
     }
     if str_at(before, &["status", "phase"]) != "Bound" {
-        return Err(ApiError::forbidden(target.about(), "Only bound persistent volume claims can be expanded"));
+        return Err("Only bound persistent volume claims can be expanded".to_owned());
     }
     let class = class(after);
     let grows = || {
@@ -37,11 +32,11 @@ pub(crate) fn check_growth(state: &State, target: &Target<'_>, before: &Value, a
         found.is_some_and(|found| found.value.get("allowVolumeExpansion") == Some(&Value::Bool(true)))
     };
     if class.is_empty() || class != self::class(before) || !grows() {
-        return Err(ApiError::forbidden(
-            target.about(),
+        return Err(
             "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must \
-             support resize",
-        ));
+                    support resize"
+                .to_owned(),
+        );
     }
     Ok(())
 }

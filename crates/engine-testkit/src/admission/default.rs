@@ -31,7 +31,9 @@ pub(crate) fn default_stored(resource: &Resource, object: &mut Value) -> Option<
     if resource.is("", "secrets") || resource.is("", "configmaps") {
         return super::read_back(resource, object);
     }
-    if !resource.is("batch", "jobs") && !resource.is("autoscaling", "horizontalpodautoscalers") {
+    let kind = (&*resource.gr.group, &*resource.gr.resource);
+    if !matches!(kind, ("batch", "jobs") | ("autoscaling", "horizontalpodautoscalers") | ("", "replicationcontrollers"))
+    {
         return None;
     }
     let written = object.clone();
@@ -108,6 +110,13 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
         ("", "replicationcontrollers") => {
             template(object, &["spec", "template"]);
             fill(object, &["spec", "replicas"], 1);
+            if let Some(labels) = get(object, &["spec", "template", "metadata", "labels"]).cloned() {
+                for path in [&["spec", "selector"][..], &["metadata", "labels"]] {
+                    if json::map_at(object, path).is_none_or(Map::is_empty) {
+                        json::set(object, path, labels.clone());
+                    }
+                }
+            }
         }
         ("", "nodes") => {
             if let Some(room) = get(object, &["status", "capacity"]).cloned() {
@@ -163,6 +172,8 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
         }
         ("", "persistentvolumes") => {
             fill(object, &["spec", "persistentVolumeReclaimPolicy"], "Retain");
+            pod::default_source(&mut object["spec"]);
+            text(object, &["status", "phase"], "Pending");
             fill(object, &["spec", "volumeMode"], "Filesystem");
         }
         ("networking.k8s.io", "networkpolicies") => {

@@ -30,16 +30,17 @@ impl Empties {
 
     /// Lets causes show them.
     pub(super) fn show(&self, causes: &mut [Cause]) {
-        const NOTHING: &str = "Invalid value: null";
+        const NOTHING: [&str; 2] = ["Invalid value: null", "Unsupported value: null"];
         if self.0.is_empty() {
             return;
         }
         for cause in causes {
-            let Some(rest) = cause.message.strip_prefix(NOTHING) else { continue };
+            let Some(rest) = NOTHING.iter().find_map(|nothing| cause.message.strip_prefix(nothing)) else { continue };
+            let kind = cause.message.split(':').next().unwrap_or_default();
             // An Ingress without any rule is refused as a whole, and yet its rules are shown.
             let shown = if rest.ends_with("`rules` must be specified") { "spec.rules" } else { &cause.field };
             if let Some((_, empty)) = self.0.iter().find(|(at, _)| *at == shown) {
-                cause.message = format!("Invalid value: {empty}{rest}");
+                cause.message = format!("{kind}: {empty}{rest}");
             }
         }
     }

@@ -5,6 +5,7 @@ mod default;
 mod empties;
 mod go;
 mod immutable;
+mod limits;
 mod meta;
 pub(crate) mod names;
 mod pod;
@@ -19,7 +20,7 @@ mod warn_network;
 use gitops_engine_schema::Schema;
 use serde_json::Value;
 
-pub(crate) use claim::{CLASS as CLASS_OF_CLAIM, check_growth};
+pub(crate) use claim::CLASS as CLASS_OF_CLAIM;
 pub(crate) use default::{default, default_stored};
 pub(crate) use empties::{Empties, has_amounts_in_lists, put_empties_back, unread};
 pub(crate) use go::{decode_protobuf, nothing_of};
@@ -64,10 +65,26 @@ pub(crate) fn reach_of_pod(subresource: &str, before: &Value, after: &mut Value)
 
 /// What the admission of a server has against a new object that is valid.
 pub(crate) fn refuse(state: &State, target: &Target<'_>, object: &Value, sent: &Empties) -> Result<(), ApiError> {
-    if !target.resource.is("", "pods") {
+    let refused = if target.resource.is("", "pods") {
+        limits::check_pod(state, target.namespace, object)
+            .and_then(|()| pod::check_overhead(state, &object["spec"], sent.has("spec.overhead")))
+    } else if target.resource.is("", "persistentvolumeclaims") {
+        limits::check_claim(state, target.namespace, object)
+    } else {
+        Ok(())
+    };
+    refused.map_err(|problem| ApiError::forbidden(target.about(), problem))
+}
+
+/// The same about a change.
+pub(crate) fn refuse_change(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
+    if !target.resource.is("", "persistentvolumeclaims") || !target.subresource.is_empty() {
         return Ok(());
     }
-    pod::check_overhead(state, &object["spec"], sent.has("spec.overhead"))
+    let stays = json::get(before, &["metadata", "deletionTimestamp"]).is_none();
+    let limited = if stays { limits::check_claim(state, target.namespace, after) } else { Ok(()) };
+    limited
+        .and_then(|()| claim::check_growth(state, before, after))
         .map_err(|problem| ApiError::forbidden(target.about(), problem))
 }
 

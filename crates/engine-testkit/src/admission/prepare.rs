@@ -6,18 +6,19 @@ use serde_json::{Map, Value, json};
 use super::pod;
 use crate::{
     aggregation,
+    clock::Now,
     json::{self, default as fill, get, list_at, str_at},
     resources::Resource,
     state::State,
 };
 
-/// Completes an object; `before` is the stored one on an update.
-pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
-    complete(state, resource, object, before);
+/// Completes an object; `before` is the stored one on an update, and `now` the time of the write.
+pub(crate) fn prepare(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>, now: Now) {
+    complete(state, resource, object, before, now);
     super::encode(resource, object);
 }
 
-fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>) {
+fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: Option<&Value>, now: Now) {
     if resource.is("", "namespaces") {
         let name = str_at(object, &["metadata", "name"]).to_owned();
         json::set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
@@ -48,6 +49,7 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
             Some(before) => pod::prepare_status(before, object),
             None => pod::prepare_create(object),
         },
+        ("", "persistentvolumes") => persistent_volume(object, before, now),
         ("apps", "daemonsets") => daemon_set(object, before),
         ("apps", "statefulsets") => stateful_set(object, before),
         _ if before.is_some() => {}
@@ -70,11 +72,9 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
             json::set(object, &["metadata", "finalizers"], with(object, "kubernetes.io/pvc-protection"));
             json::set(object, &["status"], json!({"phase": "Pending"}));
         }
-        ("", "persistentvolumes") => {
-            json::set(object, &["metadata", "finalizers"], with(object, "kubernetes.io/pv-protection"));
-            json::set(object, &["status"], json!({"phase": "Pending"}));
+        ("", "replicationcontrollers") | ("apps", "replicasets") => {
+            json::set(object, &["status"], json!({"replicas": 0}))
         }
-        ("apps", "replicasets") => json::set(object, &["status"], json!({"replicas": 0})),
         ("autoscaling", "horizontalpodautoscalers") => json::set(object, &["status"], json!({"desiredReplicas": 0})),
         ("policy", "poddisruptionbudgets") => json::set(
             object,
@@ -164,6 +164,23 @@ fn stateful_set(object: &mut Value, before: Option<&Value>) {
     }
     if before.is_none() {
         json::set(object, &["status"], json!({"replicas": 0, "availableReplicas": 0}));
+    }
+}
+
+/// Since when a volume is in its phase is the server's to say, unless the client says something new.
+fn persistent_volume(volume: &mut Value, before: Option<&Value>, now: Now) {
+    const SINCE: [&str; 2] = ["status", "lastPhaseTransitionTime"];
+    let Some(before) = before else {
+        json::set(volume, &["metadata", "finalizers"], with(volume, "kubernetes.io/pv-protection"));
+        json::set(volume, &["status"], json!({"phase": "Pending", "lastPhaseTransitionTime": now.rfc3339()}));
+        return;
+    };
+    let same = str_at(before, &["status", "phase"]) == str_at(volume, &["status", "phase"]);
+    let unsaid = get(volume, &SINCE).is_none();
+    if same && unsaid {
+        json::copy(before, volume, &SINCE);
+    } else if !same && (unsaid || get(volume, &SINCE) == get(before, &SINCE)) {
+        json::set(volume, &SINCE, now.rfc3339());
     }
 }
 

@@ -15,8 +15,11 @@ pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Valu
         finalizers(object, before, &mut out);
     }
     match (&*resource.gr.group, &*resource.gr.resource) {
+        ("", "persistentvolumes") => pod::warnings_of_volume(object, &mut out),
         ("", "pods") if before.is_none() => pod::warnings(object, None, &mut out),
-        ("apps", _) | ("batch", "jobs" | "cronjobs") => workload(resource, before, object, &mut out),
+        ("apps", _) | ("batch", "jobs" | "cronjobs") | ("", "replicationcontrollers") => {
+            workload(resource, before, object, &mut out)
+        }
         _ => {}
     }
     out
@@ -54,7 +57,9 @@ fn finalizers(object: &Value, before: Option<&Value>, out: &mut Vec<String>) {
 /// A template is looked at when it may have changed.
 fn workload(resource: &Resource, before: Option<&Value>, object: &Value, out: &mut Vec<String>) {
     let kind = &*resource.gr.resource;
-    if before.is_none() && matches!(kind, "deployments" | "replicasets" | "jobs" | "cronjobs") {
+    if before.is_none()
+        && matches!(kind, "deployments" | "replicasets" | "replicationcontrollers" | "jobs" | "cronjobs")
+    {
         let complaints = names::complaints(str_at(object, &["metadata", "name"]), names::Rule::Label);
         if !complaints.is_empty() {
             out.push(format!(
@@ -72,6 +77,10 @@ fn workload(resource: &Resource, before: Option<&Value>, object: &Value, out: &m
         match kind {
             "cronjobs" => job(&object["spec"]["jobTemplate"]["spec"], "spec.jobTemplate.spec", out),
             "jobs" => job(&object["spec"], "spec", out),
+            // A real server looks at the template that was there before.
+            "replicationcontrollers" => {
+                template(&before.unwrap_or(object)["spec"]["template"], "spec.template", out);
+            }
             _ => template(&object["spec"]["template"], "spec.template", out),
         }
     }

@@ -125,7 +125,7 @@ pub(crate) fn create(
         }
         return Err(e);
     }
-    admission::prepare(state, resource, &mut body, None);
+    admission::prepare(state, resource, &mut body, None, options.now);
     if shared_labels && let Some(labels) = json::get(&body, &["spec", "template", "metadata", "labels"]).cloned() {
         json::set(&mut body, &["metadata", "labels"], labels);
     }

@@ -113,6 +113,9 @@ fn shown(resource: &Resource, paths: &ScalePaths, object: &Value, unset: i64) ->
     let selector = match &paths.selector {
         Some(path) => text(object, path).map_err(plain)?,
         None if resource.is_custom() => String::new(),
+        None if resource.is("", "replicationcontrollers") => {
+            LabelSelector::from_object(&json!({"matchLabels": object["spec"]["selector"]})).to_string()
+        }
         None => LabelSelector::from_object(&object["spec"]["selector"]).to_string(),
     };
     let metadata = |key: &str| json::get(object, &["metadata", key]).cloned().unwrap_or(Value::Null);

@@ -325,9 +325,9 @@ pub(crate) fn finish(
         state.put_back(drawn);
         return Err(e);
     }
-    admission::prepare(state, resource, &mut after, Some(judged));
+    admission::prepare(state, resource, &mut after, Some(judged), options.now);
     admission::validate_update(&target, judged, &after, &sent)?;
-    admission::check_growth(state, &target, old, &after)?;
+    admission::refuse_change(state, &target, old, &after)?;
     if floats || sent_empty || counts(&target, old, &after) {
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
         json::set(&mut after, &["metadata", "generation"], generation + 1);

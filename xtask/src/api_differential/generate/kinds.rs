@@ -6,7 +6,7 @@ use super::super::rng::Rng;
 use super::pod::{pod, pod_status};
 use super::workload::{
     cron_job, cron_job_status, daemon_set, daemon_set_status, deployment, hpa, hpa_status, hpa_v1, job, job_status,
-    pdb, pdb_status, replica_set, replicas_status, stateful_set,
+    pdb, pdb_status, replica_set, replicas_status, replication_controller, stateful_set,
 };
 
 /// A kind that programs use.
@@ -51,12 +51,14 @@ pub(crate) const KINDS: &[Kind] = kinds! {
     "service" "v1" "Service" "services" N true false service service_status;
     "deployment" "apps/v1" "Deployment" "deployments" N true true deployment replicas_status;
     "replicaset" "apps/v1" "ReplicaSet" "replicasets" N true true replica_set replicas_status;
+    "replicationcontroller" "v1" "ReplicationController" "replicationcontrollers" N true true replication_controller replicas_status;
     "statefulset" "apps/v1" "StatefulSet" "statefulsets" N true true stateful_set replicas_status;
     "daemonset" "apps/v1" "DaemonSet" "daemonsets" N true false daemon_set daemon_set_status;
     "job" "batch/v1" "Job" "jobs" N true false job job_status;
     "cronjob" "batch/v1" "CronJob" "cronjobs" N true false cron_job cron_job_status;
     "pod" "v1" "Pod" "pods" N true false pod pod_status;
     "pvc" "v1" "PersistentVolumeClaim" "persistentvolumeclaims" N true false claim claim_status;
+    "volume" "v1" "PersistentVolume" "persistentvolumes" C true false volume volume_status;
     "ingress" "networking.k8s.io/v1" "Ingress" "ingresses" N true false ingress service_status;
     "networkpolicy" "networking.k8s.io/v1" "NetworkPolicy" "networkpolicies" N false false network_policy no_status;
     "hpa" "autoscaling/v2" "HorizontalPodAutoscaler" "horizontalpodautoscalers" N true false hpa hpa_status;
@@ -198,6 +200,42 @@ fn claim(r: &mut Rng) -> Value {
         .maybe(10, "selector", |_| json!({"matchLabels": {"a": "b"}}))
         .done();
     json!({"spec": spec})
+}
+
+fn volume(r: &mut Rng) -> Value {
+    let source = match r.below(9) {
+        0 => json!({"nfs": {"server": "nfs.example.com", "path": "/data"}}),
+        1 => json!({"csi": {"driver": "disk.example.com", "volumeHandle": "v-1", "fsType": "ext4"}}),
+        2 => json!({"csi": {"driver": "disk.example.com", "volumeHandle": "v-1",
+            "nodePublishSecretRef": {"name": "s", "namespace": "default"}}}),
+        3 => json!({
+            "local": {"path": "/mnt/a"},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node"]}]},
+            ]}},
+        }),
+        4 => json!({"iscsi": {"targetPortal": "10.0.0.1:3260", "iqn": "iqn.2001-04.com.example:storage", "lun": 1}}),
+        5 => json!({"fc": {"wwids": ["a"]}}),
+        _ => json!({"hostPath": {"path": "/data"}}),
+    };
+    let modes = r.pick(&["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]);
+    let size = r.pick(&["1Gi", "500Mi", "0.5Gi"]);
+    let mut spec = Fields::new(r, json!({"accessModes": [modes], "capacity": {"storage": size}}))
+        .maybe(30, "storageClassName", |r| r.pick(&["standard", "fast", ""]).into())
+        .maybe(20, "volumeMode", |r| r.pick(&["Filesystem", "Block"]).into())
+        .maybe(40, "persistentVolumeReclaimPolicy", |r| r.pick(&["Retain", "Delete", "Recycle"]).into())
+        .maybe(20, "mountOptions", |_| json!(["ro", "soft"]))
+        .maybe(20, "claimRef", |_| json!({"namespace": "default", "name": "claim"}))
+        .maybe(10, "volumeAttributesClassName", |r| r.pick(&["gold", ""]).into())
+        .done();
+    if let (Value::Object(spec), Value::Object(source)) = (&mut spec, source) {
+        spec.extend(source);
+    }
+    json!({"spec": spec})
+}
+
+fn volume_status(r: &mut Rng) -> Value {
+    json!({"phase": r.pick(&["Available", "Bound", "Released", "Failed"])})
 }
 
 fn claim_status(r: &mut Rng) -> Value {

@@ -52,6 +52,16 @@ pub(super) fn replica_set(r: &mut Rng) -> Value {
     json!({"spec": spec})
 }
 
+pub(super) fn replication_controller(r: &mut Rng) -> Value {
+    let template = template(r, None);
+    let spec = Fields::new(r, json!({"template": template}))
+        .maybe(60, "selector", |_| json!({"app": "web"}))
+        .maybe(60, "replicas", |r| json!(r.below(5)))
+        .maybe(15, "minReadySeconds", |r| json!(r.below(10)))
+        .done();
+    json!({"spec": spec})
+}
+
 pub(super) fn stateful_set(r: &mut Rng) -> Value {
     let (selector, template) = (selector(r), template(r, None));
     let spec = Fields::new(r, json!({"selector": selector, "template": template}))

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    admission::names,
+    admission::{limits, names},
     json::{self, default as fill, get, i64_at, list_at, map_at, str_at},
     resources::GroupResource,
     state::State,
@@ -38,6 +38,7 @@ pub(in crate::admission) fn admit(
         // The name of a Pod that is to get one is not known yet.
         let name = [target.name, &prefix, "Unknown"].into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         let refuse = |problem: String| ApiError::forbidden(About { name, ..target.about() }, problem);
+        limits::fill_pod(state, target.namespace, pod);
         account(state, target.namespace, pod, options).map_err(refuse)?;
         priority(state, pod).map_err(refuse)?;
         tolerations(&mut pod["spec"]);

@@ -140,10 +140,8 @@ fn version_of_field(of: Option<&mut Value>) {
     }
 }
 
-fn volume(volume: &mut Value) {
-    if volume.as_object().is_some_and(|fields| fields.keys().all(|key| key == "name")) {
-        json::set(volume, &["emptyDir"], json!({}));
-    }
+/// The source of a volume, also of one that is no Pod's.
+pub(in crate::admission) fn source(volume: &mut Value) {
     for (kind, field, value) in [
         ("configMap", "defaultMode", json!(0o644)),
         ("secret", "defaultMode", json!(0o644)),
@@ -165,6 +163,13 @@ fn volume(volume: &mut Value) {
             fill(volume, &[kind, field], value);
         }
     }
+}
+
+fn volume(volume: &mut Value) {
+    if volume.as_object().is_some_and(|fields| fields.keys().all(|key| key == "name")) {
+        json::set(volume, &["emptyDir"], json!({}));
+    }
+    source(volume);
     if let Some(image) = volume.get_mut("image").filter(|image| image.is_object()) {
         pull_policy(image, "pullPolicy", "reference");
     }

@@ -15,10 +15,10 @@ use serde_json::Value;
 
 pub(crate) use admit::TOPOLOGY;
 pub(super) use admit::{admit, check_overhead};
-pub(super) use default::{default, default_pod};
+pub(super) use default::{default, default_pod, source as default_source};
 pub(super) use refuse::refuse_change;
 pub(super) use subresource::reach;
-pub(super) use warn::{warnings, warnings_of_status};
+pub(super) use warn::{warnings, warnings_of_status, warnings_of_volume};
 
 use crate::{
     admission::rules,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::LISTS;
 use crate::{
-    admission::{names, quantity, rules},
+    admission::{CLASS_OF_CLAIM, names, quantity, rules},
     json::{get, i64_at, list_at, map_at, str_at},
 };
 
@@ -154,26 +154,28 @@ fn nodes(spec: &Value, at: &str, out: &mut Vec<String>) {
             out.push(format!("{at}.nodeSelector[{key}]: {message}"));
         }
     }
-    let mut expressions = |term: &Value, path: &str, checks_values: bool| {
-        for (i, expression) in list_at(term, &["matchExpressions"]).iter().enumerate() {
-            let key = str_at(expression, &["key"]);
-            if let Some(message) = old_label(key) {
-                out.push(format!("{path}.matchExpressions[{i}].key: {key} is {message}"));
-            }
-            for (j, value) in list_at(expression, &["values"]).iter().enumerate().filter(|_| checks_values) {
-                let value = value.as_str().unwrap_or_default();
-                for complaint in names::value_complaints(value) {
-                    out.push(format!("{path}.matchExpressions[{i}].values[{j}]: {value} is invalid, {complaint}"));
-                }
-            }
-        }
-    };
     let node = format!("{at}.affinity.nodeAffinity");
     for (i, term) in list_at(spec, &["affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms"]).iter().enumerate() {
-        expressions(term, &format!("{node}.{REQUIRED}.nodeSelectorTerms[{i}]"), false);
+        expressions(term, &format!("{node}.{REQUIRED}.nodeSelectorTerms[{i}]"), false, out);
     }
     for (i, term) in list_at(spec, &["affinity", "nodeAffinity", PREFERRED]).iter().enumerate() {
-        expressions(&term["preference"], &format!("{node}.{PREFERRED}[{i}].preference"), true);
+        expressions(&term["preference"], &format!("{node}.{PREFERRED}[{i}].preference"), true, out);
+    }
+}
+
+/// About what is asked of nodes; the values only of what is a wish, since the others are judged.
+fn expressions(term: &Value, path: &str, checks_values: bool, out: &mut Vec<String>) {
+    for (i, expression) in list_at(term, &["matchExpressions"]).iter().enumerate() {
+        let key = str_at(expression, &["key"]);
+        if let Some(message) = old_label(key) {
+            out.push(format!("{path}.matchExpressions[{i}].key: {key} is {message}"));
+        }
+        for (j, value) in list_at(expression, &["values"]).iter().enumerate().filter(|_| checks_values) {
+            let value = value.as_str().unwrap_or_default();
+            for complaint in names::value_complaints(value) {
+                out.push(format!("{path}.matchExpressions[{i}].values[{j}]: {value} is invalid, {complaint}"));
+            }
+        }
     }
 }
 
@@ -303,6 +305,37 @@ fn ports(spec: &Value, at: &str, out: &mut Vec<String>) {
                     by_name.insert(name, here);
                 }
             }
+        }
+    }
+}
+
+/// About a volume that is no Pod's.
+pub(in crate::admission) fn warnings_of_volume(volume: &Value, out: &mut Vec<String>) {
+    const NOTES: [(&str, &str); 2] = [
+        (CLASS_OF_CLAIM, "deprecated since v1.8; use \"storageClassName\" attribute instead"),
+        ("volume.beta.kubernetes.io/mount-options", "deprecated since v1.31; use \"mountOptions\" attribute instead"),
+    ];
+    // Of the old kinds, these say nothing here.
+    const SILENT: [&str; 3] = ["gitRepo", "flocker", "quobyte"];
+    for (key, message) in NOTES {
+        if get(volume, &["metadata", "annotations", key]).is_some() {
+            out.push(format!("metadata.annotations[{key}]: {message}"));
+        }
+    }
+    if str_at(volume, &["spec", "persistentVolumeReclaimPolicy"]) == "Recycle" {
+        out.push(
+            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended \
+             approach is to use dynamic provisioning."
+                .to_owned(),
+        );
+    }
+    let terms = list_at(volume, &["spec", "nodeAffinity", "required", "nodeSelectorTerms"]);
+    for (i, term) in terms.iter().enumerate() {
+        expressions(term, &format!("spec.nodeAffinity.required.nodeSelectorTerms[{i}]"), false, out);
+    }
+    for (field, name, message) in OLD_VOLUMES.iter().filter(|(field, _, _)| !SILENT.contains(field)) {
+        if get(volume, &["spec", field]).is_some() {
+            out.push(format!("spec.{name}: {message}"));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{At, core, endpoints, network, pod, quota, rbac, service, webhooks};
+use super::{At, core, endpoints, network, pod, quota, rbac, service, volume, webhooks};
 use crate::{
     admission::{Empties, meta, names},
     json::get,
@@ -57,6 +57,15 @@ pub(in crate::admission) fn change(
             pod::changed_by(subresource, before, after, &mut own);
             causes.append(&mut own);
         }
+        ("", "persistentvolumes", "") => {
+            whole(causes);
+            volume::volume(&root, causes);
+            // The kind looks twice at what does not change.
+            whole(causes);
+            volume::volume(&root, causes);
+            volume::volume_change(&root, before, causes);
+        }
+        ("", "persistentvolumes", "status") => kept(causes),
         ("", "persistentvolumeclaims", "") => {
             kept(causes);
             whole(causes);

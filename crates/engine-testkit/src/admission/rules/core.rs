@@ -157,17 +157,7 @@ pub(super) fn claim(root: &At<'_>, causes: &mut Vec<Cause>) {
         modes.required("at least 1 access mode is required", causes);
     }
     spec.field("selector").selector(causes);
-    const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-    for mode in modes.items() {
-        // All of them are named by the field of the list.
-        if !MODES.contains(&mode.text()) {
-            causes.push(Cause::unsupported(modes.path.clone(), mode.value, &MODES));
-        }
-    }
-    let (alone, others): (Vec<_>, Vec<_>) = modes.items().partition(|m| m.text() == "ReadWriteOncePod");
-    if !alone.is_empty() && !others.is_empty() {
-        modes.forbidden("may not use ReadWriteOncePod with other access modes", causes);
-    }
+    access_modes(&modes, causes);
     let storage = spec.field("resources").field("requests").field("storage");
     let at = At { path: format!("{}.resources[storage]", spec.path), ..storage.clone() };
     if !storage.is_set() {
@@ -186,6 +176,22 @@ pub(super) fn claim(root: &At<'_>, causes: &mut Vec<Cause>) {
     let attributes = spec.field("volumeAttributesClassName");
     if !attributes.text().is_empty() {
         attributes.name(names::Rule::Subdomain, causes);
+    }
+}
+
+/// The modes of access of a claim or a volume.
+pub(super) fn access_modes(modes: &At<'_>, causes: &mut Vec<Cause>) {
+    const ALONE: &str = "ReadWriteOncePod";
+    const SHARED: [&str; 3] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce"];
+    for mode in modes.items() {
+        // All of them are named by the field of the list.
+        if mode.text() != ALONE && !SHARED.contains(&mode.text()) {
+            causes.push(Cause::unsupported(modes.path.clone(), mode.value, &[SHARED[0], SHARED[1], SHARED[2], ALONE]));
+        }
+    }
+    let has = |wanted: &[&str]| modes.items().any(|mode| wanted.contains(&mode.text()));
+    if has(&[ALONE]) && has(&SHARED) {
+        modes.forbidden("may not use ReadWriteOncePod with other access modes", causes);
     }
 }
 
@@ -265,7 +271,7 @@ fn claim_text(spec: &Value) -> String {
 }
 
 /// JSON with one space for each level, of which the first line is on one already.
-fn indented(value: &Value, level: usize) -> String {
+pub(super) fn indented(value: &Value, level: usize) -> String {
     let pad = " ".repeat(level + 1);
     let (open, items, close) = match value {
         Value::Array(list) if !list.is_empty() => {

@@ -16,6 +16,7 @@ mod rbac;
 mod registration;
 mod resource_names;
 pub(super) mod service;
+mod volume;
 mod webhooks;
 mod workload;
 
@@ -50,7 +51,7 @@ impl<'a> Change<'a> {
 /// The rules that look at what changes, for the kinds that have such rules for all of their subresources.
 pub(super) fn validate_change(change: &Change<'_>, causes: &mut Vec<Cause>) {
     match (change.group, change.resource) {
-        ("apps" | "batch", _) => workload::validate(change, causes),
+        ("apps" | "batch", _) | ("", "replicationcontrollers") => workload::validate(change, causes),
         ("autoscaling", "horizontalpodautoscalers") => autoscaler::autoscaler(change, causes),
         ("policy", "poddisruptionbudgets") => budget::disruption_budget(change, causes),
         _ => {}
@@ -72,6 +73,7 @@ pub(super) fn validate(group: &str, resource: &str, object: &Value, causes: &mut
         ("", "configmaps") => core::config_map(&root, causes),
         ("", "secrets") => core::secret(&root, causes),
         ("", "persistentvolumeclaims") => core::claim(&root, causes),
+        ("", "persistentvolumes") => volume::volume(&root, causes),
         ("", "events") => core::event(&root, "reportingComponent", causes),
         ("", "endpoints") => endpoints::endpoints(&root, causes),
         ("", "services") => service::service(&root, None, causes),

@@ -28,16 +28,21 @@ fn weight(at: &At<'_>, causes: &mut Vec<Cause>) {
 fn nodes(at: &At<'_>, causes: &mut Vec<Cause>) {
     let required = at.field(REQUIRED);
     if required.is_set() {
-        let terms = required.field("nodeSelectorTerms");
-        if terms.len() == 0 {
-            terms.required("must have at least one node selector term", causes);
-        }
-        terms.items().for_each(|term| node_term(&term, Values::OfLabels, causes));
+        node_selector(&required, causes);
     }
     for preferred in at.field(PREFERRED).items() {
         weight(&preferred, causes);
         node_term(&preferred.field("preference"), Values::Any, causes);
     }
+}
+
+/// What a node has to have.
+pub(in crate::admission::rules) fn node_selector(at: &At<'_>, causes: &mut Vec<Cause>) {
+    let terms = at.field("nodeSelectorTerms");
+    if terms.len() == 0 {
+        terms.required("must have at least one node selector term", causes);
+    }
+    terms.items().for_each(|term| node_term(&term, Values::OfLabels, causes));
 }
 
 /// Whether the values of expressions have to be such as labels have.

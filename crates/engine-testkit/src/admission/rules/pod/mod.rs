@@ -26,6 +26,12 @@ mod windows;
 use serde_json::Value;
 
 pub(in crate::admission) use self::annotations::{app_armor_key, app_armor_profile};
+pub(super) use self::{
+    affinity::node_selector,
+    storage::{driver, shared_iscsi},
+    text::no_backsteps,
+    volume::source_of as source,
+};
 use super::At;
 use crate::status::Cause;
 

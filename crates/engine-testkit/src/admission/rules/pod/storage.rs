@@ -56,7 +56,7 @@ pub(super) fn validate(kind: &str, volume: &At<'_>, at: &At<'_>, causes: &mut Ve
                 path.wrong("must be an absolute path", causes);
             }
         }
-        "iscsi" => iscsi(at, causes),
+        "iscsi" => iscsi(at, "must be valid format starting with iqn, eui, or naa", causes),
         "flocker" => {
             let (name, uuid) = (at.field("datasetName"), at.field("datasetUUID"));
             match (name.text().is_empty(), uuid.text().is_empty()) {
@@ -111,10 +111,11 @@ fn partition(at: &At<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn iscsi(at: &At<'_>, causes: &mut Vec<Cause>) {
+/// `unknown` is said of names that do not begin as any does.
+fn iscsi(at: &At<'_>, unknown: &str, causes: &mut Vec<Cause>) {
     let (target, initiator) = (at.field("iqn"), at.field("initiatorName"));
     if target.must_be_there(causes) {
-        iscsi_name(&target, causes);
+        iscsi_name(&target, unknown, causes);
     }
     text::between(&at.field("lun"), 0, 255, causes);
     let authenticated = ["chapAuthDiscovery", "chapAuthSession"].iter().any(|f| at.field(f).value == true);
@@ -122,16 +123,16 @@ fn iscsi(at: &At<'_>, causes: &mut Vec<Cause>) {
         at.field("secretRef").required("", causes);
     }
     if initiator.is_set() {
-        iscsi_name(&At::new(initiator.value, &at.field("initiatorname").path), causes);
+        iscsi_name(&At::new(initiator.value, &at.field("initiatorname").path), unknown, causes);
     }
 }
 
-fn iscsi_name(at: &At<'_>, causes: &mut Vec<Cause>) {
+fn iscsi_name(at: &At<'_>, unknown: &str, causes: &mut Vec<Cause>) {
     let form = match at.text().get(..3) {
         Some("iqn") => &IQN,
         Some("eui") => &EUI,
         Some("naa") => &NAA,
-        _ => return at.wrong("must be valid format starting with iqn, eui, or naa", causes),
+        _ => return at.wrong(unknown, causes),
     };
     if !form.as_ref().is_some_and(|form| form.is_match(at.text())) {
         at.invalid("must be valid format", causes);
@@ -191,7 +192,16 @@ fn azure_disk(at: &At<'_>, causes: &mut Vec<Cause>) {
 }
 
 fn csi(at: &At<'_>, causes: &mut Vec<Cause>) {
-    let driver = at.field("driver");
+    driver(&at.field("driver"), causes);
+    let secret = at.field("nodePublishSecretRef");
+    if secret.is_set() && secret.field("name").must_be_there(causes) {
+        // What is wrong with the name is said of one that the source does not have.
+        At::new(secret.field("name").value, &at.field("name").path).name(names::Rule::Subdomain, causes);
+    }
+}
+
+/// The name of a driver of the Container Storage Interface.
+pub(in crate::admission::rules) fn driver(driver: &At<'_>, causes: &mut Vec<Cause>) {
     if driver.must_be_there(causes) {
         if driver.len() > 63 {
             causes.push(Cause::too_long(driver.path.clone(), 63));
@@ -200,9 +210,19 @@ fn csi(at: &At<'_>, causes: &mut Vec<Cause>) {
             driver.invalid(&complaint, causes);
         }
     }
-    let secret = at.field("nodePublishSecretRef");
-    if secret.is_set() && secret.field("name").must_be_there(causes) {
-        // What is wrong with the name is said of one that the source does not have.
-        At::new(secret.field("name").value, &at.field("name").path).name(names::Rule::Subdomain, causes);
+}
+
+/// A disk behind iSCSI that is the source of a volume of its own, called `name`.
+pub(in crate::admission::rules) fn shared_iscsi(at: &At<'_>, name: &str, causes: &mut Vec<Cause>) {
+    let portal = at.field("targetPortal");
+    if portal.len() == 0 {
+        portal.required("", causes);
     }
+    if at.field("initiatorName").is_set() && name.len() + 1 + portal.len() > 64 {
+        let detail = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if \
+                      iscsi.initiatorName is specified.";
+        causes.push(Cause::invalid(at.field("targetportal").path, portal.value, detail));
+    }
+    iscsi(at, "must be valid format", causes);
+    secret_name(at, causes);
 }

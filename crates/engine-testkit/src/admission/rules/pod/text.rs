@@ -70,7 +70,7 @@ pub(super) fn has_backsteps(path: &str) -> bool {
     path.split('/').any(|part| part == "..")
 }
 
-pub(super) fn no_backsteps(at: &At<'_>, causes: &mut Vec<Cause>) {
+pub(in crate::admission::rules) fn no_backsteps(at: &At<'_>, causes: &mut Vec<Cause>) {
     if has_backsteps(at.text()) {
         at.wrong("must not contain '..'", causes);
     }

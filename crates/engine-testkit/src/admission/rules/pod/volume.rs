@@ -150,6 +150,11 @@ fn one(kind: &str, volume: &At<'_>, at: &At<'_>, context: Context<'_>, causes: &
     }
 }
 
+/// A source of what is no Pod's volume; `owner` is what has it.
+pub(in crate::admission::rules) fn source_of(kind: &str, owner: &At<'_>, at: &At<'_>, causes: &mut Vec<Cause>) {
+    one(kind, owner, at, Context { pod: None }, causes);
+}
+
 /// The keys of an object as files.
 fn files(at: &At<'_>, causes: &mut Vec<Cause>) {
     text::mode(&at.field("defaultMode"), causes);

@@ -47,6 +47,18 @@ pub(super) fn replica_set(change: &Change<'_>, causes: &mut Vec<Cause>) {
     counters(change, &COUNTERS, &LIMITS, causes);
 }
 
+pub(super) fn replication_controller(change: &Change<'_>, causes: &mut Vec<Cause>) {
+    const COUNTERS: [&str; 5] =
+        ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"];
+    const LIMITS: [Limit; 4] = [
+        ("fullyLabeledReplicas", "replicas", OF_ALL),
+        ("readyReplicas", "replicas", OF_ALL),
+        ("availableReplicas", "replicas", OF_ALL),
+        ("availableReplicas", "readyReplicas", "readyReplicas"),
+    ];
+    counters(change, &COUNTERS, &LIMITS, causes);
+}
+
 pub(super) fn stateful_set(change: &Change<'_>, causes: &mut Vec<Cause>) {
     const COUNTERS: [&str; 7] = [
         "replicas",

@@ -1,8 +1,9 @@
-//! Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and CronJobs: what is around their Pods' template.
+//! Deployments, ReplicaSets, ReplicationControllers, StatefulSets, DaemonSets, Jobs and CronJobs: what is around their Pods' template.
 
 mod amount;
 mod apps;
 mod apps_status;
+mod controller;
 mod cron;
 mod indexes;
 mod job;
@@ -18,6 +19,7 @@ const IMMUTABLE: &str = "field is immutable";
 /// The rules of a workload.
 pub(super) fn validate(change: &Change<'_>, causes: &mut Vec<Cause>) {
     match (change.resource, change.subresource) {
+        ("replicationcontrollers", "status") => apps_status::replication_controller(change, causes),
         ("deployments", "status") => apps_status::deployment(change, causes),
         ("replicasets", "status") => apps_status::replica_set(change, causes),
         ("statefulsets", "status") => apps_status::stateful_set(change, causes),
@@ -25,6 +27,7 @@ pub(super) fn validate(change: &Change<'_>, causes: &mut Vec<Cause>) {
         ("jobs", "status") => job_status::job(change, causes),
         // Nothing is asked of it.
         ("cronjobs", "status") => {}
+        ("replicationcontrollers", _) => controller::replication_controller(change, causes),
         ("deployments", _) => apps::deployment(change, causes),
         ("replicasets", _) => apps::replica_set(change, causes),
         ("statefulsets", _) => apps::stateful_set(change, causes),

@@ -267,6 +267,9 @@ pub(super) mod defaults {
         quantities_are_written_in_one_way,
         a_quantity_that_is_none_is_refused,
         an_api_service,
+        a_replication_controller,
+        a_volume,
+        a_limit_range_fills_pods,
     );
 }
 
@@ -298,6 +301,7 @@ pub(super) mod immutable {
         a_storage_class,
         the_value_of_a_priority_class,
         metadata,
+        the_source_of_a_volume,
     );
 }
 
