@@ -148,8 +148,8 @@ impl Tokens {
         out = without_current_version(out);
         let ports = out.contains("odePort") || out.starts_with("Duplicate value: ");
         replace_words(&out, |word| {
-            // In an object that a text shows, the colon before a number belongs to the word.
-            let digits = word.trim_start_matches(':');
+            // In an object that a text shows, the colon before a number belongs to the word, and as Go prints maps the field.
+            let digits = word.rsplit(':').next().unwrap_or_default();
             if ports && digits.len() == 5 && digits.parse().is_ok_and(|n: u32| (30_000..32_768).contains(&n)) {
                 Some(format!("{}{}", &word[..word.len() - 5], self.of("node port", digits)))
             } else if is_uid(word) {

@@ -1,5 +1,7 @@
 //! The two servers, behind the same client.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use gitops_engine_testkit::Cluster;
 use gitops_engine_testkit::control_plane::{ControlPlane, ControlPlaneUser};
@@ -10,6 +12,9 @@ use super::program::Request;
 
 /// How many changes of a kind the in-process server remembers: more than a run makes.
 const HISTORY: usize = 1_000_000;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Sides {
     pub(crate) real: Side,
@@ -73,7 +78,8 @@ impl Side {
             builder = builder.header("content-type", request.content_type);
         }
         let request = builder.body(kube::client::Body::from(request.body.clone().into_bytes()))?;
-        Ok(self.client.send(request).await?)
+        let answer = tokio::time::timeout(PATIENCE, self.client.send(request)).await;
+        Ok(answer.context("no answer for a minute")??)
     }
 
     /// Opens a watch, unless the server refuses it.
