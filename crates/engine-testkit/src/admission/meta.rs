@@ -109,6 +109,7 @@ fn no_new_finalizers(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
     let had = strings(before);
     let mut fresh: Vec<String> = strings(after).into_iter().filter(|f| !had.contains(f)).collect();
     fresh.sort();
+    fresh.dedup();
     if !fresh.is_empty() {
         let quoted: Vec<String> = fresh.iter().map(|f| format!("{f:?}")).collect();
         causes.push(Cause::forbidden(

@@ -78,10 +78,11 @@ pub(super) fn endpoints(v: &Value, now: Now) -> Vec<Value> {
 }
 
 pub(super) fn endpoint_slice(v: &Value, now: Now) -> Vec<Value> {
-    let port = |p: &Value| match (get(p, &["port"]), str_at(p, &["name"])) {
+    // A name that is empty is one, too.
+    let port = |p: &Value| match (get(p, &["port"]), get(p, &["name"]).and_then(Value::as_str)) {
         (Some(port), _) => shown(port),
-        (None, "") => "*".to_owned(),
-        (None, name) => name.to_owned(),
+        (None, None) => "*".to_owned(),
+        (None, Some(name)) => name.to_owned(),
     };
     let ports: Vec<String> = list_at(v, &["ports"]).iter().map(port).collect();
     let addresses: Vec<String> = list_at(v, &["endpoints"])

@@ -25,11 +25,11 @@ pub(crate) fn update(
     options: &Options,
 ) -> Result<Answer, ApiError> {
     read_body(&target, &mut body, options)?;
-    options.warn(admission::drop_doubled_owners(&mut body, Doubled::Sent));
     let name = json::str_at(&body, &["metadata", "name"]);
     if name != target.name {
         return Err(super::wrong_name(&target, name));
     }
+    options.warn(admission::drop_doubled_owners(&mut body, Doubled::Sent));
     let Some(before) = state.store.get(&target.resource.gr, target.namespace, target.name).cloned() else {
         if super::allows_create_on_update(target.resource, target.subresource) {
             check_uid(&target, "", &body, options)?;
