@@ -88,8 +88,13 @@ pub(crate) fn refuse_change(state: &State, target: &Target<'_>, before: &Value, 
         .map_err(|problem| ApiError::forbidden(target.about(), problem))
 }
 
-/// The same of a valid change.
-pub(crate) fn refuse_change(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
+/// The same about a change of a Pod by a subresource, once it is counted.
+pub(crate) fn refuse_change_of_pod(
+    state: &State,
+    target: &Target<'_>,
+    before: &Value,
+    after: &Value,
+) -> Result<(), ApiError> {
     if target.resource.is("", "pods") { pod::refuse_change(state, target, before, after) } else { Ok(()) }
 }
 

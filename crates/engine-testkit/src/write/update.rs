@@ -341,7 +341,7 @@ pub(crate) fn finish(
     json::remove(&mut after, &["metadata", "managedFields"]);
     managed.write(&mut after);
     json::copy(old, &mut after, &["metadata", "resourceVersion"]);
-    let refused = admission::refuse_change(state, &target, old, &after);
+    let refused = admission::refuse_change_of_pod(state, &target, old, &after);
     if let Err(e) = refused.and_then(|()| options.admit(state, &target, Some(before), Some(&after))) {
         state.put_back(drawn);
         return Err(e);
