@@ -260,7 +260,7 @@ pub(super) fn role_binding(v: &Value, now: Now) -> Vec<Value> {
         let of_kind = list_at(v, &["subjects"]).iter().filter(|s| str_at(s, &["kind"]) == kind);
         let names: Vec<String> = of_kind
             .map(|s| match str_at(s, &["namespace"]) {
-                namespace if kind == "ServiceAccount" && !namespace.is_empty() => {
+                namespace if kind == "ServiceAccount" => {
                     format!("{namespace}/{}", str_at(s, &["name"]))
                 }
                 _ => str_at(s, &["name"]).to_owned(),
