@@ -76,26 +76,23 @@ pub(crate) fn refuse(state: &State, target: &Target<'_>, object: &Value, sent: &
     refused.map_err(|problem| ApiError::forbidden(target.about(), problem))
 }
 
-/// The same about a change.
+/// The same of a valid change.
 pub(crate) fn refuse_change(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
-    if !target.resource.is("", "persistentvolumeclaims") || !target.subresource.is_empty() {
-        return Ok(());
-    }
+    let refuse = |problem: String| ApiError::forbidden(target.about(), problem);
     let stays = json::get(before, &["metadata", "deletionTimestamp"]).is_none();
-    let limited = if stays { limits::check_claim(state, target.namespace, after) } else { Ok(()) };
-    limited
-        .and_then(|()| claim::check_growth(state, before, after))
-        .map_err(|problem| ApiError::forbidden(target.about(), problem))
-}
-
-/// The same about a change of a Pod by a subresource, once it is counted.
-pub(crate) fn refuse_change_of_pod(
-    state: &State,
-    target: &Target<'_>,
-    before: &Value,
-    after: &Value,
-) -> Result<(), ApiError> {
-    if target.resource.is("", "pods") { pod::refuse_change(state, target, before, after) } else { Ok(()) }
+    if target.resource.is("", "pods") {
+        if stays && target.subresource == "resize" {
+            limits::check_pod(state, target.namespace, after).map_err(refuse)?;
+        }
+        pod::refuse_change(state, target, before, after)
+    } else if target.resource.is("", "persistentvolumeclaims") && target.subresource.is_empty() {
+        if stays {
+            limits::check_claim(state, target.namespace, after).map_err(refuse)?;
+        }
+        claim::check_growth(state, before, after).map_err(refuse)
+    } else {
+        Ok(())
+    }
 }
 
 /// The annotation in which a DaemonSet counts the changes of its template.

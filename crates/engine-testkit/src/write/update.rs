@@ -327,7 +327,6 @@ pub(crate) fn finish(
     }
     admission::prepare(state, resource, &mut after, Some(judged), options.now);
     admission::validate_update(&target, judged, &after, &sent)?;
-    admission::refuse_change(state, &target, old, &after)?;
     if floats || sent_empty || counts(&target, old, &after) {
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
         json::set(&mut after, &["metadata", "generation"], generation + 1);
@@ -341,7 +340,7 @@ pub(crate) fn finish(
     json::remove(&mut after, &["metadata", "managedFields"]);
     managed.write(&mut after);
     json::copy(old, &mut after, &["metadata", "resourceVersion"]);
-    let refused = admission::refuse_change_of_pod(state, &target, old, &after);
+    let refused = admission::refuse_change(state, &target, old, &after);
     if let Err(e) = refused.and_then(|()| options.admit(state, &target, Some(before), Some(&after))) {
         state.put_back(drawn);
         return Err(e);
