@@ -170,7 +170,7 @@ fn keep_server_fields(before: &Value, after: &mut Value) {
         json::copy(before, after, &["metadata", "deletionTimestamp"]);
     }
     for field in ["namespace", "uid", "deletionGracePeriodSeconds"] {
-        if json::get(after, &["metadata", field]).is_none() {
+        if json::get(after, &["metadata", field]).is_none_or(|value| value == "") {
             json::copy(before, after, &["metadata", field]);
         }
     }
