@@ -45,9 +45,9 @@ fn options(call: &Call) -> Result<Options, ApiError> {
     if !deletes {
         admission::manager_name("fieldManager", &manager, &mut causes);
     }
-    let dry_run = call.params.get("dryRun");
-    if !deletes && let Some(other) = dry_run.filter(|v| *v != "All") {
-        causes.push(Cause::unsupported("dryRun", &serde_json::json!([other]), &["All"]));
+    let dry_run = call.params.all("dryRun");
+    if !deletes && dry_run.iter().any(|v| *v != "All") {
+        causes.push(Cause::unsupported("dryRun", &serde_json::json!(dry_run), &["All"]));
     }
     let validation = match call.params.get("fieldValidation") {
         None | Some("Warn") => FieldValidation::Warn,
@@ -65,7 +65,7 @@ fn options(call: &Call) -> Result<Options, ApiError> {
         return Err(ApiError::invalid(About { group: "meta.k8s.io", resource: kind, name: "" }, &causes));
     }
     Ok(Options {
-        dry_run: dry_run.is_some(),
+        dry_run: !dry_run.is_empty(),
         manager,
         validation,
         force: call.params.flag("force"),

@@ -200,6 +200,7 @@ pub(super) fn delete_collection(
     how: &delete::DeleteOptions,
     options: &Options,
 ) -> Result<Reply, ApiError> {
+    options.warn(delete::warning(resource, how));
     let mut state = inner.state.lock();
     let page = listed(&state, resource, call, list)?.page;
     // Webhooks are asked about all of them before the first goes: a write that stops for a question starts over.
@@ -228,6 +229,5 @@ pub(super) fn delete_collection(
     let metadata = list_metadata(resource, call, revision);
     drop(state);
     let out = show::list(resource, &call.route.version, &call.wish, &page.items, metadata, call.now)?;
-    options.warn(delete::warning(resource, how));
     Ok(Reply::json(StatusCode::OK, out))
 }

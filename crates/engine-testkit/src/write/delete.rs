@@ -67,7 +67,7 @@ impl DeleteOptions {
     }
 
     fn from_query(params: &crate::http::params::Params) -> Result<Self, ApiError> {
-        let dry_run: Vec<&str> = params.raw("dryRun").into_iter().collect();
+        let dry_run = params.all("dryRun");
         let text = |name: &str| params.get(name).map(str::to_owned);
         let asked = Self {
             grace: params.number("gracePeriodSeconds")?,
