@@ -276,6 +276,9 @@ fn hold(object: &mut Value, finalizers: Vec<Value>) {
     if finalizers.len() != had.len() || !finalizers.iter().all(|f| had.contains(f)) {
         json::set(object, &["metadata", "finalizers"], finalizers);
     }
+    if list_at(object, &["metadata", "finalizers"]).is_empty() {
+        json::remove(object, &["metadata", "finalizers"]);
+    }
 }
 
 fn deleted(target: &Target<'_>, before: &Stored) -> Value {

@@ -54,6 +54,9 @@ pub(in crate::admission) fn change(
             let mut own = Vec::new();
             kept(&mut own);
             pod::pod(after, &mut own);
+            if subresource == "ephemeralcontainers" {
+                pod::ephemeral_sent_empty(&root, sent, &mut own);
+            }
             pod::changed_by(subresource, before, after, &mut own);
             causes.append(&mut own);
         }

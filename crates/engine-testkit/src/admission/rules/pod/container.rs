@@ -1,7 +1,10 @@
 //! Containers of the three lists.
 
 use super::{At, env, handler, mount, resources, security, text};
-use crate::{admission::names, status::Cause};
+use crate::{
+    admission::{Empties, names},
+    status::Cause,
+};
 
 /// What the containers of a spec share.
 pub(super) struct Around<'a> {
@@ -16,6 +19,18 @@ pub(super) struct Around<'a> {
 }
 
 const EPHEMERAL: &str = "cannot be set for an Ephemeral Container";
+/// The fields that an ephemeral container does without.
+const NOT_EPHEMERAL: [&str; 9] = [
+    "ports",
+    "resources",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+];
 
 pub(super) fn all(around: &Around<'_>, causes: &mut Vec<Cause>) {
     regular(around, causes);
@@ -79,17 +94,7 @@ fn ephemeral(around: &Around<'_>, causes: &mut Vec<Cause>) {
         if !target.text().is_empty() && !others.iter().any(|name| name == target.text()) {
             causes.push(Cause::not_found(target.path.clone(), target.value));
         }
-        for name in [
-            "ports",
-            "resources",
-            "resizePolicy",
-            "restartPolicy",
-            "restartPolicyRules",
-            "livenessProbe",
-            "readinessProbe",
-            "startupProbe",
-            "lifecycle",
-        ] {
+        for name in NOT_EPHEMERAL {
             let at = container.field(name);
             if at.is_set() && !(name == "resources" && at.len() == 0) {
                 at.forbidden(EPHEMERAL, causes);
@@ -100,6 +105,24 @@ fn ephemeral(around: &Around<'_>, causes: &mut Vec<Cause>) {
                 if !mount.field(name).text().is_empty() {
                     mount.field(name).forbidden(EPHEMERAL, causes);
                 }
+            }
+        }
+    }
+}
+
+/// What was sent empty counts as set: its decoder makes something of it.
+pub(super) fn ephemeral_sent_empty(root: &At<'_>, sent: &Empties, causes: &mut Vec<Cause>) {
+    for container in root.field("spec").field("ephemeralContainers").items() {
+        for name in ["ports", "resources", "resizePolicy", "restartPolicyRules"] {
+            let at = container.field(name);
+            // An empty list is one, and resources are when something in them is.
+            let is_sent = if name == "resources" {
+                ["limits", "requests", "claims"].iter().any(|kind| sent.has(&at.field(kind).path))
+            } else {
+                sent.has(&at.path)
+            };
+            if is_sent && at.len() == 0 {
+                at.forbidden(EPHEMERAL, causes);
             }
         }
     }

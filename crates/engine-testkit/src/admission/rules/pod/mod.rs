@@ -33,7 +33,7 @@ pub(super) use self::{
     volume::source_of as source,
 };
 use super::At;
-use crate::status::Cause;
+use crate::{admission::Empties, status::Cause};
 
 /// How a server names the place of what is wrong with a Pod as such.
 const WHOLE: &str = "[]";
@@ -100,6 +100,11 @@ pub(in crate::admission) fn created(pod: &Value, causes: &mut Vec<Cause>) {
 pub(in crate::admission) fn updated(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
     annotations::validate_update(before, after, causes);
     update::validate(before, after, causes);
+}
+
+/// Ephemeral containers with fields that they do without, which were sent empty.
+pub(in crate::admission) fn ephemeral_sent_empty(root: &At<'_>, sent: &Empties, causes: &mut Vec<Cause>) {
+    container::ephemeral_sent_empty(root, sent, causes);
 }
 
 /// The change of a Pod by one of the subresources that write its spec.
