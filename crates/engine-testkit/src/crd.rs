@@ -3,7 +3,7 @@
 
 mod definition;
 mod formats;
-mod schema_rules;
+mod schema;
 mod validate;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -18,7 +18,8 @@ use crate::{
 };
 
 pub(crate) use self::{
-    definition::{validate_definition, validate_definition_name, validate_definition_update},
+    definition::{validate_definition, validate_definition_name, validate_definition_status},
+    schema::unknown_formats,
     validate::{validate, validate_lists, validate_status},
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct CrdVersion {
     /// `selectableFields`, as field selectors write them.
     pub(crate) selectable: Vec<String>,
     pub(crate) scale: Option<ScalePaths>,
+    /// What clients are told that ask for a version that goes away.
+    pub(crate) warning: Option<String>,
 }
 
 /// The resource that a CRD defines; `None` while it serves no version.
@@ -82,6 +85,7 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
                     .map(|f| str_at(f, &["jsonPath"]).trim_start_matches('.').to_owned())
                     .collect(),
                 scale,
+                warning: is_true(v, "deprecated").then(|| deprecation(spec, v)),
             },
         );
         if v.get("served").and_then(Value::as_bool) == Some(true) {
@@ -116,6 +120,19 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
         scale: None,
         crd: all,
     })
+}
+
+/// The warning about a version that goes away: its own, or what to use instead.
+fn deprecation(spec: &Value, version: &Value) -> String {
+    if let Some(own) = version.get("deprecationWarning").and_then(Value::as_str) {
+        return own.to_owned();
+    }
+    let (group, kind, name) = (str_at(spec, &["group"]), str_at(spec, &["names", "kind"]), str_at(version, &["name"]));
+    let rank = |version: &&str| crate::resources::version_priority(version);
+    let others = list_at(spec, &["versions"]).iter().filter(|v| is_true(v, "served") && !is_true(v, "deprecated"));
+    let newer = others.map(|v| str_at(v, &["name"])).filter(|other| rank(other) > rank(&name)).max_by_key(rank);
+    let instead = newer.map_or_else(String::new, |newer| format!("; use {group}/{newer} {kind}"));
+    format!("{group}/{name} {kind} is deprecated{instead}")
 }
 
 /// Whether a schema has rules in CEL anywhere.

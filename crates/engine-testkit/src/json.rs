@@ -124,8 +124,7 @@ pub(crate) fn depth(value: &Value) -> usize {
 pub(crate) fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(n) if n.is_f64() => {
-            // Below 2^53 every whole number is exact.
-            if let Some(whole) = n.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0) {
+            if let Some(whole) = n.as_f64().filter(|f| is_whole(*f)) {
                 *value = Value::from(whole as i64);
             }
         }
@@ -135,10 +134,15 @@ pub(crate) fn whole_numbers(value: &mut Value) {
     }
 }
 
+/// Whether a number has no fraction, and is one of 64 bits.
+fn is_whole(n: f64) -> bool {
+    n.fract() == 0.0 && n.abs() < 9_223_372_036_854_775_808.0
+}
+
 /// Whether a number is written as one with a fraction, and has none.
 pub(crate) fn has_whole_floats(value: &Value) -> bool {
     match value {
-        Value::Number(n) => n.is_f64() && n.as_f64().is_some_and(|n| n.fract() == 0.0),
+        Value::Number(n) => n.is_f64() && n.as_f64().is_some_and(is_whole),
         Value::Array(list) => list.iter().any(has_whole_floats),
         Value::Object(map) => map.values().any(has_whole_floats),
         _ => false,

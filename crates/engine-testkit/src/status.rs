@@ -145,8 +145,21 @@ impl Cause {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(s) => format!("{s:?}"),
+        Value::Number(n) if n.is_f64() => n.as_f64().map_or_else(String::new, float),
         other => other.to_string(),
     }
+}
+
+/// A number as Go prints it: `3e+09`, but `42` and `0.5`.
+pub(crate) fn float(n: f64) -> String {
+    let text = format!("{n:e}");
+    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&exponent) {
+        return n.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 impl ApiError {

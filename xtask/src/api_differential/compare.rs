@@ -158,6 +158,12 @@ fn words(message: &Value) -> Vec<String> {
         message.replace_range(start..end, "OBJECT");
         from = start;
     }
+    // What the versions of a definition have of their own is in it, as the server's own structs.
+    while let Some(at) = message.find("Invalid value: [{\"Name\":") {
+        let start = at + "Invalid value: ".len();
+        let end = message[start..].find("}]: ").map_or(message.len(), |n| start + n + 2);
+        message.replace_range(start..end, "VERSIONS");
+    }
     let splits = [',', '[', ']', '{', '}', ' ', '\n', '(', ')'];
     message.split(splits).filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }

@@ -31,4 +31,8 @@ impl Rng {
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
+
+    pub(crate) fn pick_value(&mut self, choices: &[serde_json::Value]) -> serde_json::Value {
+        choices[self.below(choices.len())].clone()
+    }
 }

@@ -229,10 +229,28 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
         }
         ("scheduling.k8s.io", "priorityclasses") => fill(object, &["preemptionPolicy"], "PreemptLowerPriority"),
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
-            fill(object, &["spec", "conversion", "strategy"], "None");
+            let conversion = object.get("spec").and_then(|spec| spec.get("conversion"));
+            if conversion.is_none_or(Value::is_null) {
+                json::set(object, &["spec", "conversion", "strategy"], "None");
+            }
+            // A webhook that says nothing is none.
+            let hook = object.pointer("/spec/conversion/webhook").filter(|hook| hook.is_object());
+            let silent = |hook: &Value| {
+                ["clientConfig", "conversionReviewVersions"].iter().all(|key| hook.get(key).is_none_or(Value::is_null))
+            };
+            if hook.is_some_and(silent) {
+                json::remove(object, &["spec", "conversion", "webhook"]);
+            }
+            if let Some(service) = object.pointer_mut("/spec/conversion/webhook/clientConfig/service")
+                && service.is_object()
+            {
+                fill(service, &["port"], 443);
+            }
             let kind = str_at(object, &["spec", "names", "kind"]).to_owned();
             fill(object, &["spec", "names", "singular"], kind.to_lowercase());
-            fill(object, &["spec", "names", "listKind"], format!("{kind}List"));
+            if !kind.is_empty() {
+                fill(object, &["spec", "names", "listKind"], format!("{kind}List"));
+            }
         }
         _ => {}
     }

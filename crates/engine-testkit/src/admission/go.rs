@@ -461,7 +461,8 @@ fn encode_field(old: Option<Value>, field: &Field, empty: Empty) -> Option<Value
             Some(v)
         }
         Shape::Own(name) => match old {
-            Some(v) => Some(encode_own(v, name)),
+            Some(v) if name.starts_with(SCHEMA) => Some(encode_own(v, name, empty)).filter(|v| !v.is_null()),
+            Some(v) => Some(encode_own(v, name, empty)),
             None => match *name {
                 "Time" | "MicroTime" => Some(Value::Null),
                 "Quantity" => Some("0".into()),
@@ -499,7 +500,7 @@ fn encode_value(value: Value, shape: &Shape, empty: Empty) -> Value {
             }
             value
         }
-        (Shape::Own(name), value) => encode_own(value, name),
+        (Shape::Own(name), value) => encode_own(value, name, empty),
         // Nothing at all, until it is read back from the store.
         (Shape::Bytes, Value::Null) => Value::Null,
         (Shape::Bytes, Value::Array(list)) => {
@@ -520,7 +521,19 @@ fn zero(shape: &Shape) -> Value {
     }
 }
 
-fn encode_own(value: Value, name: &str) -> Value {
+/// How the types are called that are a schema or something else.
+const SCHEMA: &str = "JSONSchemaPropsOr";
+
+fn encode_own(mut value: Value, name: &str, empty: Empty) -> Value {
+    if let Some(of) = Struct::named("apiextensions/v1.JSONSchemaProps").filter(|_| name.starts_with(SCHEMA)) {
+        match &mut value {
+            Value::Object(_) => encode_as(&mut value, of, empty),
+            Value::Array(list) if list.is_empty() => return Value::Null,
+            Value::Array(list) => list.iter_mut().filter(|v| v.is_object()).for_each(|v| encode_as(v, of, empty)),
+            _ => {}
+        }
+        return value;
+    }
     match (name, &value) {
         ("Quantity", Value::String(text)) => quantity::parse(text).map_or(value, Value::from),
         ("Quantity", Value::Number(n)) => quantity::parse(&n.to_string()).map_or(value, Value::from),

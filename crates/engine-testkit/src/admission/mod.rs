@@ -27,6 +27,7 @@ pub(crate) use go::{decode_protobuf, nothing_of};
 pub(crate) use meta::{Doubled, drop_doubled_owners, manager_name, manager_of_agent};
 pub(crate) use pod::TOPOLOGY;
 pub(crate) use prepare::{prepare, takes_template_labels};
+pub(crate) use rules::webhook_client;
 pub(crate) use service::allocate;
 pub(crate) use validate::{validate_create, validate_update};
 pub(crate) use warn::{warnings, warnings_of_status};
@@ -226,13 +227,14 @@ pub(crate) fn decode(
             if let (Some(metadata), Some(of)) = (body.get_mut("metadata"), go::Struct::metadata()) {
                 if let Some(problem) = go::mismatch(metadata, of) {
                     let kind = kind_of(target, body);
-                    return Err(refused_as(&kind, &target.resource.kind, target.version, source, &problem));
+                    return Err(refused_as(&kind, &target.resource.kind, version_of(target, body), source, &problem));
                 }
                 go::drop_unknown(metadata, of, "metadata", &mut unknown);
             }
             if let Some(schema) = &version.openapi {
-                // Of what is of another kind nothing is known.
-                if json::str_at(body, &["kind"]) == target.resource.kind {
+                // Of what is of another kind or group nothing is known.
+                let group = json::str_at(body, &["apiVersion"]).rsplit_once('/').map_or("", |(group, _)| group);
+                if json::str_at(body, &["kind"]) == target.resource.kind && group == &*target.resource.gr.group {
                     crd::read(body, schema, &mut unknown);
                 }
             }
@@ -259,8 +261,21 @@ pub(crate) fn decode(
     }
     strictly(unknown, options).map_err(|problem| {
         let kind = kind_of(target, body);
-        refused_as(&kind, &kind, target.version, source, &problem)
+        let version = version_of(target, body);
+        if version.is_empty() && matches!(source, Source::Body) {
+            let detail = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
+            return ApiError::bad_request(detail);
+        }
+        refused_as(&kind, &kind, version, source, &problem)
     })
+}
+
+/// The same of its version.
+fn version_of<'v>(target: &Target<'v>, body: &'v Value) -> &'v str {
+    match target.resource.is_custom() {
+        true => json::str_at(body, &["apiVersion"]).rsplit('/').next().unwrap_or_default(),
+        false => target.version,
+    }
 }
 
 /// What an object says that it is: of custom resources that is looked at after they are decoded.

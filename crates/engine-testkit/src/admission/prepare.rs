@@ -37,11 +37,9 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
         ("apiextensions.k8s.io", "customresourcedefinitions") if before.is_some() => {
             // A version in which objects may have been stored is remembered.
             let mut stored = list_at(object, &["status", "storedVersions"]).to_vec();
-            let fresh = list_at(object, &["spec", "versions"]).iter().filter(|v| v["storage"] == true);
-            for name in fresh.map(|v| v["name"].clone()).collect::<Vec<_>>() {
-                if !stored.contains(&name) {
-                    stored.push(name);
-                }
+            let fresh = list_at(object, &["spec", "versions"]).iter().find(|v| v["storage"] == true);
+            if let Some(name) = fresh.map(|v| v["name"].clone()).filter(|name| !stored.contains(name)) {
+                stored.push(name);
             }
             json::set(object, &["status", "storedVersions"], stored);
         }
@@ -84,8 +82,9 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
             let stored: Vec<Value> = list_at(object, &["spec", "versions"])
                 .iter()
-                .filter(|v| v["storage"] == true)
+                .find(|v| v["storage"] == true)
                 .map(|v| v["name"].clone())
+                .into_iter()
                 .collect();
             json::set(
                 object,

@@ -31,7 +31,7 @@ pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Emptie
     own_rules(target, object, None, &mut causes);
     if target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
         crd::validate_definition_name(object, &mut causes);
-        crd::validate_definition(object, &mut causes);
+        crd::validate_definition(object, None, &mut causes);
     }
     finish(target, causes, sent)
 }
@@ -74,9 +74,11 @@ pub(crate) fn validate_update(
     if target.subresource == "status" && rules::status_asks_for_qualified_finalizers(target) {
         meta::qualified_finalizers(after, &mut causes);
     }
-    if target.subresource.is_empty() && target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
-        crd::validate_definition(after, &mut causes);
-        crd::validate_definition_update(before, after, &mut causes);
+    if target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+        match target.subresource {
+            "" => crd::validate_definition(after, Some(before), &mut causes),
+            _ => crd::validate_definition_status(after, &mut causes),
+        }
     }
     immutable::check(target, before, after, &mut causes);
     if target.resource.is("", "pods") && target.subresource == "status" {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{names, pod, quantity};
 use crate::{
+    crd,
     json::{get, i64_at, list_at, str_at},
     resources::Resource,
 };
@@ -19,6 +20,11 @@ pub(crate) fn warnings(resource: &Resource, object: &Value, before: Option<&Valu
         ("", "pods") if before.is_none() => pod::warnings(object, None, &mut out),
         ("apps", _) | ("batch", "jobs" | "cronjobs") | ("", "replicationcontrollers") => {
             workload(resource, before, object, &mut out)
+        }
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            let had = before.map(crd::unknown_formats).unwrap_or_default();
+            let fresh = crd::unknown_formats(object).into_iter().filter(|format| !had.contains(format));
+            out.extend(fresh.map(|format| format!("unrecognized format {format:?}")));
         }
         _ => {}
     }

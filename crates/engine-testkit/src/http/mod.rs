@@ -256,6 +256,8 @@ fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
         Some(_) => {}
     }
     let listable = route.name.is_none() || route.verb == "watch";
+    // About a version that goes away something is said whatever becomes of the request.
+    call.warnings.say(resource.crd.get(&*route.version).and_then(|version| version.warning.clone()));
     let of = if resource.is_custom() { media::Of::Custom } else { media::Of::BuiltIn(listable) };
     media::route(call, of)?;
     if resource.is("", "endpoints") {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Options, Outcome, Target, grace, update};
 use crate::{
+    crd,
     json::{self, i64_at, list_at, str_at},
     resources::Resource,
     state::State,
@@ -196,12 +197,14 @@ pub(crate) fn delete(
     }
     // What waits for something is shown whole, with what reads leave out.
     let unchanged = before.is_stored_as_read() && after == *before.whole();
-    let outcome = if delete.dry_run || unchanged {
-        Outcome::Value(after)
-    } else {
-        Outcome::Value(state.store.put(&resource.gr, after).whole().into_owned())
-    };
-    Ok(answer(delete, outcome, false))
+    let mut shown = after;
+    if !delete.dry_run && !unchanged {
+        shown = state.store.put(&resource.gr, shown).whole().into_owned();
+    }
+    if resource.is_custom() && target.version != resource.storage_version {
+        shown = crd::read_as(resource, &shown, target.version);
+    }
+    Ok(answer(delete, Outcome::Value(shown), false))
 }
 
 fn answer(delete: &DeleteOptions, outcome: Outcome, gone: bool) -> Answer {

@@ -21,13 +21,34 @@ pub(crate) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options
     if !body.is_object() {
         return check_identity(target, body);
     }
-    check_kind(target, body)?;
-    options.warn(admission::decode(target, body, admission::Source::Body, options)?);
+    match check_kind(target, body) {
+        Ok(()) => options.warn(admission::decode(target, body, admission::Source::Body, options)?),
+        // Of which version a custom resource is, is only asked when it could be read.
+        Err(Refused::Version(error)) if target.resource.is_custom() => {
+            admission::decode(target, body, admission::Source::Body, options)?;
+            return Err(error);
+        }
+        Err(refused) => return Err(refused.into()),
+    }
     check_namespace(target, body)
 }
 
+/// Why a body is not what its path is about.
+enum Refused {
+    Version(ApiError),
+    Other(ApiError),
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Version(error) | Refused::Other(error) => error,
+        }
+    }
+}
+
 /// What the body says it is.
-fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
+fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), Refused> {
     let resource = target.resource;
     let wanted = resource.api_version(target.version);
     if !resource.is_custom() {
@@ -44,12 +65,12 @@ fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
         if kind.is_empty() {
             let (own, text) = (&resource.kind, body.to_string());
             let start = if text.len() > 30 { format!("{} ...", text.get(..30).unwrap_or(&text)) } else { text.clone() };
-            return Err(ApiError::bad_request(format!(
+            return Err(Refused::Other(ApiError::bad_request(format!(
                 "the object provided is unrecognized (must be of type {own}): Object 'Kind' is missing in '{text}' ({start})",
-            )));
+            ))));
         }
         if api_version != wanted {
-            return Err(other_version(&api_version, &wanted));
+            return Err(Refused::Version(other_version(&api_version, &wanted)));
         }
         return Ok(());
     }
@@ -60,13 +81,13 @@ fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let same = kind == resource.kind && package(group) == package(&resource.gr.group);
     if same && admission::is_registered(&api_version, &kind) {
-        return Err(other_version(&api_version, &wanted));
+        return Err(Refused::Version(other_version(&api_version, &wanted)));
     }
-    Err(other_kind(resource, &api_version, &kind, body))
+    Err(Refused::Other(other_kind(resource, &api_version, &kind, body)))
 }
 
 /// The object is of another version than the path.
-pub(crate) fn other_version(api_version: &str, wanted: &str) -> ApiError {
+fn other_version(api_version: &str, wanted: &str) -> ApiError {
     ApiError::bad_request(format!(
         "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
     ))

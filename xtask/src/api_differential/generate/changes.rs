@@ -5,12 +5,15 @@ use serde_json::{Value, json};
 use super::super::program::{Body, Operation, Program, Step, Until, Wait};
 use super::super::rng::Rng;
 use super::custom::{self, Definition};
-use super::{MERGE_PATCH, Subject, create, operation, plain};
+use super::{MERGE_PATCH, Subject, create, operation, plain, refused as refusals};
 
 pub(super) const AREA: &str = "definition";
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+pub(super) const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 pub(super) fn program(rng: &mut Rng, mut steps: Vec<Step>) -> Program {
+    if rng.chance(50) {
+        return refusals::program(rng, steps);
+    }
     let mut definition = custom::own(rng);
     let at = format!("{DEFINITIONS}/{}.{}", definition.plural, definition.group);
     steps.push(plain("POST", DEFINITIONS, Body::Json(definition.manifest.clone())).into());
@@ -29,6 +32,9 @@ pub(super) fn program(rng: &mut Rng, mut steps: Vec<Step>) -> Program {
         if taken {
             definition = next;
             steps.push(settled(&definition, number));
+        }
+        for _ in 0..rng.below(4) {
+            steps.push(refusals::patch(rng, &at, &definition.manifest).into());
         }
         objects(rng, &definition, &mut steps);
     }

@@ -63,15 +63,26 @@ fn described(rng: &mut Rng, group: &str, kind: &str, plural: &str) -> Definition
         0 => vec!["v1".to_owned(), "v1beta1".to_owned()],
         _ => vec!["v1".to_owned()],
     };
+    let (deprecated, warns, selectable) = (rng.chance(40), rng.chance(50), rng.chance(50));
     let served: Vec<Value> = versions
         .iter()
         .enumerate()
         .map(|(i, name)| {
-            json!({
+            let mut version = json!({
                 "name": name, "served": true, "storage": i == 0, "schema": {"openAPIV3Schema": root},
                 "subresources": subresources,
                 "additionalPrinterColumns": [{"name": "Phase", "type": "string", "jsonPath": ".status.phase"}],
-            })
+            });
+            if i > 0 && deprecated {
+                version["deprecated"] = true.into();
+                if warns {
+                    version["deprecationWarning"] = "this version goes away".into();
+                }
+            }
+            if selectable {
+                version["selectableFields"] = json!([{"jsonPath": ".status.phase"}]);
+            }
+            version
         })
         .collect();
     let manifest = json!({
@@ -133,18 +144,69 @@ fn schema(rng: &mut Rng, depth: usize) -> Value {
             if rng.chance(30) {
                 list["maxItems"] = json!(3);
             }
+            if rng.chance(15) {
+                list["minItems"] = json!(1);
+            }
             list
         }
     };
+    if rng.chance(12) && schema["default"].is_null() {
+        combined(rng, &mut schema);
+    }
     if rng.chance(12) && schema["type"] != "object" {
         schema["nullable"] = true.into();
     }
     schema
 }
 
+/// What `anyOf`, `oneOf`, `allOf` and `not` say of a value.
+fn combined(rng: &mut Rng, schema: &mut Value) {
+    let branches = |rng: &mut Rng| match schema["type"].as_str() {
+        Some("string") => rng.pick_value(&[
+            json!([{"minLength": 4}, {"pattern": "^o"}]),
+            json!([{"enum": ["one", "abc"]}, {"maxLength": 2}]),
+            json!([{"format": "ipv4"}, {"minLength": 3, "pattern": "z$"}, {"enum": ["other"]}]),
+        ]),
+        Some("integer" | "number") => rng.pick_value(&[
+            json!([{"minimum": 5}, {"multipleOf": 4}]),
+            json!([{"maximum": 3, "minimum": 1}, {"enum": [2, 42, 7.5]}]),
+        ]),
+        Some("object") => rng.pick_value(&[
+            json!([{"required": ["alpha"]}, {"required": ["beta"]}]),
+            json!([{"minProperties": 2}, {"required": ["alpha", "beta"], "maxProperties": 3}]),
+        ]),
+        Some("array") => json!([{"minItems": 2}, {"items": {"maxLength": 3}}]),
+        _ => json!([{"enum": [5, "50%"]}, {"maximum": 3}, {"pattern": "%$"}]),
+    };
+    let branches = branches(rng);
+    match rng.below(4) {
+        0 => schema["not"] = branches[0].clone(),
+        n => schema[["anyOf", "oneOf", "allOf"][n - 1]] = branches,
+    }
+}
+
+const FORMATS: [&str; 15] = [
+    "date-time",
+    "date",
+    "duration",
+    "ipv4",
+    "ipv6",
+    "cidr",
+    "mac",
+    "uuid",
+    "hostname",
+    "email",
+    "uri",
+    "byte",
+    "hexcolor",
+    "k8s-short-name",
+    "nobody's",
+];
+
 fn string_schema(rng: &mut Rng) -> Value {
     let mut schema = json!({"type": "string"});
-    match rng.below(7) {
+    match rng.below(9) {
+        7 | 8 => schema["format"] = rng.pick(&FORMATS).into(),
         0 => {
             schema["enum"] = json!(["one", "two", "other"]);
             if rng.chance(50) {
@@ -162,11 +224,21 @@ fn string_schema(rng: &mut Rng) -> Value {
 
 fn number_schema(rng: &mut Rng) -> Value {
     let mut schema = json!({"type": rng.pick(&["integer", "integer", "number"])});
-    match rng.below(5) {
+    match rng.below(9) {
         0 => schema["minimum"] = json!(0),
         1 => schema["maximum"] = json!(100),
         2 => schema["default"] = json!(7),
-        3 => schema["multipleOf"] = json!(2),
+        3 => schema["multipleOf"] = json!(rng.pick(&[2.0, 0.1, 3.0])),
+        4 => {
+            schema["maximum"] = rng.pick_value(&[json!(4), json!(3.5)]);
+            schema["exclusiveMaximum"] = true.into();
+        }
+        5 => {
+            schema["minimum"] = rng.pick_value(&[json!(2), json!(0.5)]);
+            schema["exclusiveMinimum"] = rng.chance(50).into();
+        }
+        6 => schema["enum"] = rng.pick_value(&[json!([0, 2]), json!([0.5, 42])]),
+        7 => schema["format"] = rng.pick(&["int32", "int64", "float", "double"]).into(),
         _ => {}
     }
     schema
@@ -200,6 +272,55 @@ impl Definition {
     pub(crate) fn status_body(&self, rng: &mut Rng) -> Value {
         instance(rng, &self.status_schema)
     }
+}
+
+/// A text that has some format or other, or nearly.
+fn formatted(rng: &mut Rng) -> &'static str {
+    rng.pick(&[
+        "2020-01-02T03:04:05Z",
+        "2020-01-02T03:04:05.123+01:00",
+        "2020-01-02 03:04:05Z",
+        "2020-01-02",
+        "2020-13-02",
+        "5m",
+        "1h30s",
+        "10 seconds",
+        "-3ms",
+        "10.0.0.1",
+        "010.0.0.1",
+        "10.0.0.256",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+        "10.0.0.0/8",
+        "10.0.0.0/33",
+        "::/0",
+        "00:11:22:33:44:55",
+        "0011.2233.4455",
+        "00-11-22-33-44-55-66-77",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "550E8400E29B41D4A716446655440000",
+        "550e8400-e29b-41d4",
+        "example.com",
+        "a",
+        "-a.example",
+        "host_name",
+        "me@example.com",
+        "Me <me@example.com>",
+        "me@",
+        "https://example.com/a?b",
+        "/path",
+        "path",
+        "aGk=",
+        "aGk",
+        "****",
+        "#fff",
+        "fffffg",
+        "name-1",
+        "Name",
+        "name-",
+        "",
+    ])
 }
 
 /// A value that mostly obeys its schema.
@@ -237,11 +358,16 @@ fn instance(rng: &mut Rng, schema: &Value) -> Value {
             }
             Value::Array(items)
         }
+        "string" if schema["format"].is_string() && rng.chance(85) => formatted(rng).into(),
         "string" => match schema["enum"].as_array() {
             Some(choices) => choices[rng.below(choices.len())].clone(),
             None => rng.pick(&["one", "abc", "xyz", "hello"]).into(),
         },
+        "integer" if rng.chance(10) => json!(rng.pick(&[3_000_000_000_i64, -1, i64::MAX])),
         "integer" => json!(rng.pick(&[0_i64, 2, 4, 10, 42])),
+        // A whole number with a fraction of nothing is compared with the fraction of a bound by a real server.
+        "number" if ["minimum", "maximum"].iter().any(|key| schema[key].is_f64()) => json!(rng.pick(&[0.25, 7.5])),
+        "number" if rng.chance(10) => json!(rng.pick(&[1e300, -7.25, 0.3])),
         "number" => json!(rng.pick(&[0.5, 2.0, 42.0])),
         "boolean" => rng.chance(50).into(),
         _ => Value::Null,

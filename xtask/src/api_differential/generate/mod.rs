@@ -8,6 +8,7 @@ mod pod;
 mod pod_actions;
 mod pod_fields;
 mod reads;
+mod refused;
 mod watch;
 mod workload;
 
@@ -546,6 +547,9 @@ fn read(rng: &mut Rng, subject: &Subject) -> Operation {
                     "metadata.name!=a",
                     "metadata.name=a,metadata.namespace={{ns}}",
                     "spec.nothing=1",
+                    "status.phase=one",
+                    "status.phase!=one",
+                    "status.phase=,metadata.name=a",
                 ])
                 .to_owned(),
             ));

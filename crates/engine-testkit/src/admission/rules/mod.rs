@@ -58,6 +58,11 @@ pub(super) fn validate_change(change: &Change<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
+/// How a webhook is reached.
+pub(crate) fn webhook_client(client: &Value, at: &str, causes: &mut Vec<Cause>) {
+    webhooks::client(&At::new(client, at), causes);
+}
+
 /// Whether a write of the status of these workloads is asked about the object's finalizers, too.
 pub(super) fn status_asks_for_qualified_finalizers(target: &Target<'_>) -> bool {
     matches!(

@@ -157,7 +157,7 @@ fn resources(list: &At<'_>, causes: &mut Vec<Cause>) {
     }
 }
 
-fn client(client: &At<'_>, causes: &mut Vec<Cause>) {
+pub(super) fn client(client: &At<'_>, causes: &mut Vec<Cause>) {
     let (address, service) = (client.field("url"), client.field("service"));
     if address.is_set() == service.is_set() {
         client.required("exactly one of url or service is required", causes);
