@@ -236,7 +236,8 @@ fn fill_kind(resource: &Resource, object: &mut Value) {
             // A webhook that says nothing is none.
             let hook = object.pointer("/spec/conversion/webhook").filter(|hook| hook.is_object());
             let silent = |hook: &Value| {
-                ["clientConfig", "conversionReviewVersions"].iter().all(|key| hook.get(key).is_none_or(Value::is_null))
+                let unsaid = |value: &Value| value.is_null() || value == &json!([]);
+                ["clientConfig", "conversionReviewVersions"].iter().all(|key| hook.get(key).is_none_or(unsaid))
             };
             if hook.is_some_and(silent) {
                 json::remove(object, &["spec", "conversion", "webhook"]);

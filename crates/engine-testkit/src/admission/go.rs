@@ -508,6 +508,10 @@ fn encode_value(value: Value, shape: &Shape, empty: Empty) -> Value {
             base64::engine::general_purpose::STANDARD.encode(list.iter().map(byte).collect::<Vec<_>>()).into()
         }
         (shape, Value::Null) => zero(shape),
+        (Shape::Scalar("float64" | "float32", _), mut value) => {
+            json::whole_numbers(&mut value);
+            value
+        }
         (_, value) => value,
     }
 }
@@ -532,6 +536,10 @@ fn encode_own(mut value: Value, name: &str, empty: Empty) -> Value {
             Value::Array(list) => list.iter_mut().filter(|v| v.is_object()).for_each(|v| encode_as(v, of, empty)),
             _ => {}
         }
+        return value;
+    }
+    if name == "JSON" {
+        json::whole_numbers(&mut value);
         return value;
     }
     match (name, &value) {

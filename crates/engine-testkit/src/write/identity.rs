@@ -25,7 +25,7 @@ pub(crate) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options
         Ok(()) => options.warn(admission::decode(target, body, admission::Source::Body, options)?),
         // Of which version a custom resource is, is only asked when it could be read.
         Err(Refused::Version(error)) if target.resource.is_custom() => {
-            admission::decode(target, body, admission::Source::Body, options)?;
+            options.warn(admission::decode(target, body, admission::Source::Body, options)?);
             return Err(error);
         }
         Err(refused) => return Err(refused.into()),

@@ -228,7 +228,7 @@ fn number_schema(rng: &mut Rng) -> Value {
         0 => schema["minimum"] = json!(0),
         1 => schema["maximum"] = json!(100),
         2 => schema["default"] = json!(7),
-        3 => schema["multipleOf"] = json!(rng.pick(&[2.0, 0.1, 3.0])),
+        3 => schema["multipleOf"] = rng.pick_value(&[json!(2), json!(0.1), json!(3)]),
         4 => {
             schema["maximum"] = rng.pick_value(&[json!(4), json!(3.5)]);
             schema["exclusiveMaximum"] = true.into();
@@ -366,7 +366,9 @@ fn instance(rng: &mut Rng, schema: &Value) -> Value {
         "integer" if rng.chance(10) => json!(rng.pick(&[3_000_000_000_i64, -1, i64::MAX])),
         "integer" => json!(rng.pick(&[0_i64, 2, 4, 10, 42])),
         // A whole number with a fraction of nothing is compared with the fraction of a bound by a real server.
-        "number" if ["minimum", "maximum"].iter().any(|key| schema[key].is_f64()) => json!(rng.pick(&[0.25, 7.5])),
+        "number" if ["minimum", "maximum", "multipleOf"].iter().any(|key| schema[key].is_f64()) => {
+            json!(rng.pick(&[0.25, 7.5]))
+        }
         "number" if rng.chance(10) => json!(rng.pick(&[1e300, -7.25, 0.3])),
         "number" => json!(rng.pick(&[0.5, 2.0, 42.0])),
         "boolean" => rng.chance(50).into(),

@@ -139,7 +139,7 @@ fn conversion(rng: &mut Rng) -> Value {
     if rng.chance(75) {
         let mut hook = json!({});
         if rng.chance(80) {
-            let versions: &[&[&str]] = &[&["v1"], &["v1beta1", "v1"], &["v2"], &["v1", "v1"], &["Bad_", "v1"], &[]];
+            let versions: &[&[&str]] = &[&["v1"], &["v1beta1", "v1"], &["v2"], &["v1", "v1"], &["Bad_", "v1"]];
             hook["conversionReviewVersions"] = json!(versions[rng.below(versions.len())]);
         }
         if rng.chance(80) {
@@ -345,7 +345,7 @@ fn extension(rng: &mut Rng, map: &mut Map<String, Value>) {
         2 => set(map, "x-kubernetes-int-or-string", true.into()),
         3 => set(map, "x-kubernetes-list-type", rng.pick(&["map", "set", "atomic", "other", ""]).into()),
         4 => {
-            let keys: &[&[&str]] = &[&["name"], &["alpha"], &["name", "name"], &[], &["nothing"], &["beta", "name"]];
+            let keys: &[&[&str]] = &[&["name"], &["alpha"], &["name", "name"], &["nothing"], &["beta", "name"]];
             set(map, "x-kubernetes-list-map-keys", json!(keys[rng.below(keys.len())]));
         }
         5 => set(map, "x-kubernetes-map-type", rng.pick(&["atomic", "granular", "other", ""]).into()),
