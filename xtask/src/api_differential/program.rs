@@ -70,6 +70,8 @@ pub(crate) enum Until {
     AsMuchLeft,
     /// That the request is refused with this text.
     Refused(String),
+    /// A definition whose names are those that were accepted.
+    Accepted,
 }
 
 #[derive(Clone, Debug)]

@@ -279,6 +279,7 @@ impl<'p> Course<'_, 'p> {
             Until::Code(code) => answer.code == *code,
             Until::Refused(text) => answer.body["message"].as_str().is_some_and(|m| m.contains(text.as_str())),
             Until::AsMuchLeft => true,
+            Until::Accepted => answer.body["spec"]["names"] == answer.body["status"]["acceptedNames"],
         };
         let began = Instant::now();
         while began.elapsed() < FOLLOWS {

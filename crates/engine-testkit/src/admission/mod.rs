@@ -29,7 +29,7 @@ pub(crate) use pod::TOPOLOGY;
 pub(crate) use prepare::{prepare, takes_template_labels};
 pub(crate) use rules::webhook_client;
 pub(crate) use service::allocate;
-pub(crate) use validate::{validate_create, validate_update};
+pub(crate) use validate::{refuse_version, validate_create, validate_update};
 pub(crate) use warn::{warnings, warnings_of_status};
 pub(crate) use warn_network::warnings as network_warnings;
 

@@ -13,9 +13,7 @@ use crate::{
 /// A new object: the kind's own rules, then what holds for all kinds.
 pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Empties) -> Result<(), ApiError> {
     let mut causes = Vec::new();
-    if let Some(kind) = other_kind(target, object, &mut causes) {
-        return Err(ApiError::invalid(About { resource: kind, ..target.about_kind() }, &causes));
-    }
+    other_kind(target, object, None, &mut causes)?;
     let rule = names::rule_for(&target.resource.gr.group, &target.resource.gr.resource);
     if target.resource.is("", "events") || target.resource.is("policy", "poddisruptionbudgets") {
         // Their own rules ask nothing of metadata, and so only what holds for all kinds is asked, in the end.
@@ -36,15 +34,38 @@ pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Emptie
     finish(target, causes, sent)
 }
 
-/// The kind of an object that is not of the target's. That of a custom resource is not known before it is judged, and then
-/// nothing else is.
-fn other_kind<'a>(target: &Target<'_>, object: &'a Value, causes: &mut Vec<Cause>) -> Option<&'a str> {
-    let kind = str_at(object, &["kind"]);
-    if !target.resource.is_custom() || kind == target.resource.kind {
-        return None;
+/// Refuses a custom resource that is not of the target's kind, which is not known before it is judged. Nothing else is asked
+/// of it but that its lists are sets and maps.
+fn other_kind(
+    target: &Target<'_>,
+    object: &Value,
+    before: Option<&Value>,
+    causes: &mut Vec<Cause>,
+) -> Result<(), ApiError> {
+    let (kind, api_version) = (str_at(object, &["kind"]), str_at(object, &["apiVersion"]));
+    let wanted = target.resource.api_version(target.version);
+    if !target.resource.is_custom() || kind == target.resource.kind && api_version == wanted {
+        return Ok(());
     }
-    causes.push(Cause::invalid("kind", &kind.into(), format!("must be {}", target.resource.kind)));
-    Some(kind)
+    for (field, said, wanted) in [("kind", kind, &target.resource.kind), ("apiVersion", api_version, &wanted)] {
+        if said != wanted {
+            causes.push(Cause::invalid(field, &said.into(), format!("must be {wanted}")));
+        }
+    }
+    let schema = target.resource.crd.get(target.version).and_then(|version| version.openapi.as_ref());
+    if let Some(schema) = schema {
+        crd::validate_lists(object, schema, before, causes);
+    }
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    Err(ApiError::invalid(About { group, resource: kind, ..target.about_kind() }, causes))
+}
+
+/// Refuses a change of a custom resource into one of another version.
+pub(crate) fn refuse_version(target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
+    let mut causes = Vec::new();
+    meta::validate(after, names::Rule::PathSegment, &mut causes);
+    meta::validate_update(before, after, &mut causes);
+    other_kind(target, after, Some(before), &mut causes)
 }
 
 /// A change of an object: what holds for all kinds, then the kind's own rules.
@@ -57,9 +78,7 @@ pub(crate) fn validate_update(
     let mut causes = Vec::new();
     meta::validate(after, names::Rule::PathSegment, &mut causes);
     meta::validate_update(before, after, &mut causes);
-    if let Some(kind) = other_kind(target, after, &mut causes) {
-        return Err(ApiError::invalid(About { resource: kind, ..target.about_kind() }, &causes));
-    }
+    other_kind(target, after, Some(before), &mut causes)?;
     if rules::change(target, before, after, sent, &mut causes) {
         return finish(target, causes, sent);
     }

@@ -94,10 +94,16 @@ pub(super) fn too_large(asked: u64, current: u64) -> ApiError {
     e
 }
 
-/// Lists of custom resources are written without types, and so with the fields that say nothing.
-fn list_metadata(resource: &Resource, call: &Call, revision: u64) -> Value {
-    let mut metadata = json!({"resourceVersion": revision.to_string()});
-    if resource.is_custom() && call.wish.form == super::media::Form::Whole {
+fn list_metadata(resource: &Resource, call: &Call, listed: &Listed, options: &ListOptions) -> Value {
+    let mut metadata = json!({"resourceVersion": listed.revision.to_string()});
+    if let Some(next) = &listed.next {
+        metadata["continue"] = next.encode().into();
+        // The count is not known when a selector may still drop some.
+        if options.selection.is_empty() {
+            metadata["remainingItemCount"] = listed.page.remaining.into();
+        }
+    } else if resource.is_custom() && call.wish.form == super::media::Form::Whole {
+        // Lists of custom resources are written without types, and so with the fields that say nothing.
         metadata["continue"] = "".into();
     }
     metadata
@@ -107,14 +113,7 @@ pub(super) fn list(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) ->
     let options = ListOptions::parse(resource, call)?;
     let listed = listed(&inner.state.lock(), resource, call, &options)?;
     let version = &call.route.version;
-    let mut metadata = list_metadata(resource, call, listed.revision);
-    if let Some(next) = &listed.next {
-        metadata["continue"] = next.encode().into();
-        // The count is not known when a selector may still drop some.
-        if options.selection.is_empty() {
-            metadata["remainingItemCount"] = listed.page.remaining.into();
-        }
-    }
+    let metadata = list_metadata(resource, call, &listed, &options);
     show::list(resource, version, &call.wish, &listed.page.items, metadata, call.now)
         .map(|out| Reply::json(StatusCode::OK, out))
 }
@@ -202,7 +201,9 @@ pub(super) fn delete_collection(
 ) -> Result<Reply, ApiError> {
     options.warn(delete::warning(resource, how));
     let mut state = inner.state.lock();
-    let page = listed(&state, resource, call, list)?.page;
+    let listed = listed(&state, resource, call, list)?;
+    let metadata = list_metadata(resource, call, &listed, list);
+    let page = listed.page;
     // Webhooks are asked about all of them before the first goes: a write that stops for a question starts over.
     let asks = options.course.as_ref().is_some_and(|course| course.asks());
     for (trial, stored) in [true, false].iter().flat_map(|trial| page.items.iter().map(move |stored| (*trial, stored)))
@@ -225,8 +226,6 @@ pub(super) fn delete_collection(
             deleted => _ = deleted?,
         }
     }
-    let revision = state.store.revision();
-    let metadata = list_metadata(resource, call, revision);
     drop(state);
     let out = show::list(resource, &call.route.version, &call.wish, &page.items, metadata, call.now)?;
     Ok(Reply::json(StatusCode::OK, out))

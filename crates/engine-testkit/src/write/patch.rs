@@ -11,8 +11,8 @@ use gitops_engine_schema::{
 use serde_json::Value;
 
 use super::{
-    Answer, FieldValidation, Options, Target, check_identity, create, operations, operations::Refusal, strategic,
-    update,
+    Answer, FieldValidation, Options, Target, check_identity, check_namespace, create, operations, operations::Refusal,
+    strategic, update,
 };
 use crate::{
     admission, crd, json,
@@ -87,12 +87,23 @@ pub(crate) fn patch(
         }
     };
     options.warn(admission::decode(&target, &mut after, decoded, options)?);
-    check_identity(&target, &mut after)?;
+    let own_version = target.resource.api_version(target.version);
+    let said = json::str_at(&after, &["apiVersion"]);
+    // What a custom resource says that it is, is judged with the rest of it.
+    let foreign = target.resource.is_custom() && !said.is_empty() && said != own_version;
+    if foreign {
+        check_namespace(&target, &mut after)?;
+    } else {
+        check_identity(&target, &mut after)?;
+    }
     let name = json::str_at(&after, &["metadata", "name"]);
     if name != target.name {
         return Err(super::wrong_name(&target, name));
     }
     update::check_version(&target, &before, &after)?;
+    if foreign {
+        admission::refuse_version(&target, &before.value, &after)?;
+    }
     update::finish(state, target, &before, after, options, None)
 }
 
@@ -273,7 +284,7 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     {
         json::set(&mut merged, &["metadata", "resourceVersion"], version.clone());
     }
-    super::check_namespace(&target, &mut merged)?;
+    check_namespace(&target, &mut merged)?;
     let name = json::str_at(&merged, &["metadata", "name"]);
     if name != target.name {
         return Err(super::wrong_name(&target, name));

@@ -32,6 +32,8 @@ pub(super) fn program(rng: &mut Rng, mut steps: Vec<Step>) -> Program {
         if taken {
             definition = next;
             steps.push(settled(&definition, number));
+        } else {
+            steps.push(wait(&at, Until::Accepted));
         }
         for _ in 0..rng.below(4) {
             steps.push(refusals::patch(rng, &at, &definition.manifest).into());
