@@ -1,6 +1,7 @@
 //! What happens to an object between the request and the store: unknown fields, defaults, validation.
 
 mod claim;
+mod classes;
 mod default;
 mod empties;
 mod go;
@@ -50,6 +51,9 @@ pub(crate) fn admit(
     before: Option<&Value>,
     options: &Options,
 ) -> Result<Vec<String>, ApiError> {
+    if before.is_none() {
+        classes::fill_class(state, target.resource, object);
+    }
     if !target.resource.is("", "pods") || !target.subresource.is_empty() {
         return Ok(Vec::new());
     }

@@ -66,7 +66,6 @@ fn complete(state: &mut State, resource: &Resource, object: &mut Value, before: 
             json::set(object, &["status"], json!({"phase": "Active"}));
         }
         ("", "persistentvolumeclaims") => {
-            fill(object, &["spec", "storageClassName"], "standard");
             json::set(object, &["metadata", "finalizers"], with(object, "kubernetes.io/pvc-protection"));
             json::set(object, &["status"], json!({"phase": "Pending"}));
         }

@@ -76,6 +76,8 @@ pub(super) mod update {
         a_finalizer_is_not_added_to_what_goes,
         a_scale_of_another_kind_is_refused,
         namespaces_are_finalized_by_a_subresource,
+        owners_that_are_doubled_are_told_about,
+        warnings_are_said_of_what_is_refused_too,
     );
 }
 
@@ -270,6 +272,9 @@ pub(super) mod defaults {
         a_replication_controller,
         a_volume,
         a_limit_range_fills_pods,
+        a_claim_whose_class_is_an_annotation,
+        a_limit_range_bounds_claims,
+        a_limit_range_bounds_whole_pods,
     );
 }
 
