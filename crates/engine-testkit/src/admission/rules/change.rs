@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{At, core, endpoints, network, pod, quota, rbac, service, volume, webhooks};
+use super::{At, claim, core, endpoints, network, pod, quota, rbac, service, volume, webhooks};
 use crate::{
     admission::{Empties, meta, names},
     json::get,
@@ -72,12 +72,12 @@ pub(in crate::admission) fn change(
         ("", "persistentvolumeclaims", "") => {
             kept(causes);
             whole(causes);
-            core::claim(&root, causes);
-            core::claim_change(&root, before, sent, causes);
+            claim::claim(&root, causes);
+            claim::claim_change(&root, before, sent, causes);
         }
         ("", "persistentvolumeclaims", "status") => {
             kept(causes);
-            core::claim_status(&root, causes);
+            claim::claim_status(&root, causes);
         }
         ("", "namespaces", "finalize") => {
             kept(causes);

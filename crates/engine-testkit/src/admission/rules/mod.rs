@@ -4,6 +4,7 @@ mod at;
 mod autoscaler;
 mod budget;
 mod change;
+mod claim;
 mod core;
 mod diff;
 mod endpoints;
@@ -77,7 +78,7 @@ pub(super) fn validate(group: &str, resource: &str, object: &Value, causes: &mut
     match (group, resource) {
         ("", "configmaps") => core::config_map(&root, causes),
         ("", "secrets") => core::secret(&root, causes),
-        ("", "persistentvolumeclaims") => core::claim(&root, causes),
+        ("", "persistentvolumeclaims") => claim::claim(&root, causes),
         ("", "persistentvolumes") => volume::volume(&root, causes),
         ("", "events") => core::event(&root, "reportingComponent", causes),
         ("", "endpoints") => endpoints::endpoints(&root, causes),

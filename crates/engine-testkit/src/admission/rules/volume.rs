@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{At, core, pod};
+use super::{At, claim, pod};
 use crate::{
     admission::names,
     json::{self, get},
@@ -68,7 +68,7 @@ fn spec(spec: &At<'_>, name: &str, causes: &mut Vec<Cause>) {
     if modes.len() == 0 {
         modes.required("", causes);
     }
-    core::access_modes(&modes, causes);
+    claim::access_modes(&modes, causes);
     capacity(&spec.field("capacity"), causes);
     let policy = spec.field("persistentVolumeReclaimPolicy");
     if !policy.text().is_empty() {
@@ -190,7 +190,7 @@ pub(super) fn volume_change(root: &At<'_>, before: &Value, causes: &mut Vec<Caus
             "spec.persistentvolumesource",
             &format!(
                 "spec.persistentvolumesource is immutable after creation\n{}",
-                super::diff::unified(&core::indented(&old, 0), &core::indented(&new, 0))
+                super::diff::unified(&claim::indented(&old, 0), &claim::indented(&new, 0))
             ),
         ));
     }

@@ -2,7 +2,7 @@
 
 use super::{At, Context, env, projected, storage, text};
 use crate::{
-    admission::{names, rules::core},
+    admission::{names, rules::claim},
     status::Cause,
 };
 
@@ -201,7 +201,7 @@ fn ephemeral(volume: &At<'_>, at: &At<'_>, context: Context<'_>, causes: &mut Ve
                 metadata.field(name).forbidden("cannot be set", causes);
             }
         }
-        core::claim(&template, causes);
+        claim::claim(&template, causes);
     } else {
         template.required("", causes);
     }

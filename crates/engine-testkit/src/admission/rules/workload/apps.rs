@@ -151,7 +151,7 @@ pub(super) fn stateful_set(change: &Change<'_>, causes: &mut Vec<Cause>) {
     // Neither can change, so that what is there is not judged again.
     if is_new {
         for claim in spec.field("volumeClaimTemplates").items() {
-            super::super::core::claim(&claim, causes);
+            super::super::claim::claim(&claim, causes);
         }
     }
     spec.field("replicas").not_negative(causes);
