@@ -60,12 +60,12 @@ pub(crate) fn create(
         json::remove(&mut body, &["status"]);
     }
     let resource = target.resource;
-    for field in ["uid", "creationTimestamp", "selfLink"] {
+    for field in ["uid", "creationTimestamp"] {
         json::remove(&mut body, &["metadata", field]);
     }
     // What a PUT or an apply makes may be on its way out from the first.
     if how == How::Posted {
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
             json::remove(&mut body, &["metadata", field]);
         }
     }
@@ -154,6 +154,9 @@ pub(crate) fn create(
             e.retry_after = Some(1);
         }
         return Err(e);
+    }
+    if !options.dry_run {
+        json::remove(&mut body, &["metadata", "selfLink"]);
     }
     // A trial is read back, too.
     let written = admission::default_stored(resource, &mut body);

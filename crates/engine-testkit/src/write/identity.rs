@@ -128,9 +128,9 @@ impl<'a> Wanted<'a> {
         if scheme(group) != scheme(self.group) || !admission::is_registered(api_version, kind) {
             return unregistered(api_version, kind);
         }
-        let version = match admission::is_of_meta(kind) {
-            true => "v1",
-            false => api_version.rsplit('/').next().unwrap_or_default(),
+        let (api_version, version) = match admission::is_of_meta(kind) {
+            true => ("v1", "v1"),
+            false => (api_version, api_version.rsplit('/').next().unwrap_or_default()),
         };
         admission::mismatch(api_version, kind, body).unwrap_or_else(|| {
             format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(self.group), self.kind)

@@ -89,8 +89,11 @@ pub(crate) fn patch(
     options.warn(admission::decode(&target, &mut after, decoded, options)?);
     let own_version = target.resource.api_version(target.version);
     let said = json::str_at(&after, &["apiVersion"]);
+    if said.is_empty() {
+        return Err(without_version(&target));
+    }
     // What a custom resource says that it is, is judged with the rest of it.
-    let foreign = target.resource.is_custom() && !said.is_empty() && said != own_version;
+    let foreign = target.resource.is_custom() && said != own_version;
     if foreign {
         check_namespace(&target, &mut after)?;
     } else {
@@ -105,6 +108,18 @@ pub(crate) fn patch(
         admission::refuse_version(&target, &before.value, &after)?;
     }
     update::finish(state, target, &before, after, options, None)
+}
+
+/// A patch that takes away what version an object is of: a built-in one is then read as a type of the server's own, which
+/// has its name elsewhere.
+fn without_version(target: &Target<'_>) -> ApiError {
+    if !target.resource.is_custom() {
+        return super::wrong_name(target, "");
+    }
+    let why = "Object 'apiVersion' is missing in 'object has no apiVersion field'";
+    let mut e = ApiError::internal(format!("Internal error occurred: {why}"));
+    e.details = Some(serde_json::json!({"causes": [{"message": why}]}));
+    e
 }
 
 pub(super) fn read(text: &str) -> Result<Value, ApiError> {

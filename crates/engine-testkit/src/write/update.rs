@@ -174,7 +174,6 @@ fn keep_server_fields(before: &Value, after: &mut Value) {
             json::copy(before, after, &["metadata", field]);
         }
     }
-    json::remove(after, &["metadata", "selfLink"]);
 }
 
 /// Writes `after` over `before`, as far as the (sub)resource may. `applied` carries the ownership of a server-side apply.
@@ -347,6 +346,11 @@ pub(crate) fn finish(
     }
     // A new claim is stored without the phase that it is shown with, and so the first change of it is always one.
     let completed = before.first && resource.is("", "persistentvolumeclaims");
+    let finished = is_finished(resource, &after);
+    if !options.dry_run && !finished {
+        // What is not stored is told all the same where nothing is.
+        json::remove(&mut after, &["metadata", "selfLink"]);
+    }
     let unchanged = !completed && is_unchanged(resource, before, old, &mut after);
     // The status of a Service is shown with what reads of it leave out.
     let shows_whole = target.subresource == "status";
@@ -357,7 +361,6 @@ pub(crate) fn finish(
     if unchanged {
         return Ok(Answer::of(outcome(before.clone())));
     }
-    let finished = is_finished(resource, &after);
     // What goes with this write is not read back any more.
     let written = match finished {
         true => None,

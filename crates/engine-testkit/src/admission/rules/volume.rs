@@ -201,7 +201,7 @@ pub(super) fn volume_change(root: &At<'_>, before: &Value, causes: &mut Vec<Caus
     }
     if let Some(had) = get(before, &["spec", "nodeAffinity"]) {
         let has = get(root.value, &["spec", "nodeAffinity"]).unwrap_or(&Value::Null);
-        if with_new_labels(had) != with_new_labels(has) {
+        if renamed(had, has) != *has {
             let detail = "field is immutable, except for updating from beta label to GA";
             causes.push(Cause::invalid("nodeAffinity", has, detail));
         }
@@ -221,15 +221,19 @@ const NEWER_LABELS: [(&str, &str); 5] = [
     ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
 ];
 
-/// What a volume asks of nodes, by the newer names of their labels.
-fn with_new_labels(affinity: &Value) -> Value {
+/// What a volume asks of nodes, with the labels that have newer names called by those where the next state does so. A label
+/// without a newer name may lose its name, which a real server cannot tell from a newer one.
+fn renamed(affinity: &Value, next: &Value) -> Value {
     let mut affinity = affinity.clone();
     let terms = affinity.pointer_mut("/required/nodeSelectorTerms").and_then(Value::as_array_mut);
-    for term in terms.into_iter().flatten() {
+    for (i, term) in terms.into_iter().flatten().enumerate() {
         let expressions = term.get_mut("matchExpressions").and_then(Value::as_array_mut);
-        for expression in expressions.into_iter().flatten() {
-            if let Some((_, newer)) = NEWER_LABELS.iter().find(|(older, _)| expression["key"] == *older) {
-                expression["key"] = (*newer).into();
+        for (j, expression) in expressions.into_iter().flatten().enumerate() {
+            let newer =
+                NEWER_LABELS.iter().find(|(older, _)| expression["key"] == *older).map_or("", |(_, newer)| newer);
+            let next = next.pointer(&format!("/required/nodeSelectorTerms/{i}/matchExpressions/{j}/key"));
+            if let Some(next) = next.filter(|next| **next == newer) {
+                expression["key"] = next.clone();
             }
         }
     }
