@@ -2,10 +2,12 @@
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>
 
 mod definition;
+mod extension;
 mod formats;
 mod schema;
 mod validate;
 
+use self::extension::{EMBEDS, KEEPS};
 use std::{collections::BTreeMap, sync::Arc};
 
 use gitops_engine_schema::{Schema, UnknownFields};
@@ -296,8 +298,8 @@ pub(crate) fn default(value: &mut Value, schema: &Value) {
 
 /// Drops fields that the schema does not know, and reports them. `root` keeps `apiVersion`, `kind` and `metadata`.
 pub(crate) fn prune(value: &mut Value, schema: &Value, root: bool, path: &str, unknown: &mut Vec<String>) {
-    let keeps = is_true(schema, "x-kubernetes-preserve-unknown-fields");
-    let embedded = root || is_true(schema, "x-kubernetes-embedded-resource");
+    let keeps = is_true(schema, KEEPS);
+    let embedded = root || is_true(schema, EMBEDS);
     match value {
         Value::Object(map) => {
             let any = matches!(schema.get("additionalProperties"), Some(Value::Bool(true)));
@@ -345,7 +347,7 @@ fn prune_kept(value: &mut Value, schema: &Value, path: &str, unknown: &mut Vec<S
     match value {
         Value::Object(map) => {
             for (name, value) in map.iter_mut() {
-                let embedded = is_true(schema, "x-kubernetes-embedded-resource");
+                let embedded = is_true(schema, EMBEDS);
                 if embedded && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
                     continue;
                 }

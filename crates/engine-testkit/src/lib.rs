@@ -70,6 +70,7 @@ mod fault;
 mod http;
 mod json;
 mod json_text;
+mod literal;
 mod openapi;
 mod record;
 mod resources;

@@ -13,6 +13,12 @@ use crate::{
 /// The annotation that named the class of a claim or a volume before there was a field for it.
 pub(crate) const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
+/// What is to be said of a claim or a volume whose class is named by the annotation.
+pub(super) fn warning_of_class(object: &Value) -> Option<String> {
+    get(object, &["metadata", "annotations", CLASS])?;
+    Some(format!("metadata.annotations[{CLASS}]: deprecated since v1.8; use \"storageClassName\" attribute instead"))
+}
+
 /// A claim grows once it is bound, and only where its class lets it.
 pub(super) fn check_growth(state: &State, before: &Value, after: &Value) -> Result<(), String> {
     let size = |claim: &Value| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::quantity;
+use super::{quantity, rules};
 use crate::{
     json::{self, default as fill, get, list_at, map_at, str_at},
     resources::GroupResource,
@@ -24,7 +24,6 @@ const MILLI: i128 = quantity::ONE / 1000;
 /// How much of each resource.
 type Amounts = BTreeMap<String, Amount>;
 
-#[derive(Debug, Clone)]
 struct Amount {
     nanos: i128,
     text: String,
@@ -33,11 +32,6 @@ struct Amount {
 impl Amount {
     fn of(text: &str) -> Option<Self> {
         Some(Self { nanos: quantity::value(text)?, text: text.to_owned() })
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        let nanos = self.nanos + other.nanos;
-        Self { nanos, text: quantity::written(nanos, &self.text) }
     }
 
     /// Thousandths, rounded up, as amounts are compared.
@@ -49,21 +43,6 @@ impl Amount {
 fn amounts(of: &Value, path: &[&str]) -> Amounts {
     let entries = map_at(of, path).into_iter().flatten();
     entries.filter_map(|(name, amount)| Some((name.clone(), Amount::of(amount.as_str()?)?))).collect()
-}
-
-fn add(to: &mut Amounts, more: &Amounts) {
-    for (name, amount) in more {
-        to.entry(name.clone()).and_modify(|sum| *sum = sum.plus(amount)).or_insert_with(|| amount.clone());
-    }
-}
-
-fn raise(to: &mut Amounts, others: &Amounts) {
-    for (name, amount) in others {
-        let most = to.entry(name.clone()).or_insert_with(|| amount.clone());
-        if amount.nanos > most.nanos {
-            *most = amount.clone();
-        }
-    }
 }
 
 /// The items of all LimitRanges of a namespace, range by range.
@@ -174,27 +153,11 @@ fn refuse(mut wrong: Vec<String>) -> Result<(), String> {
     }
 }
 
-/// What a Pod asks for as a whole: the most that it needs at any time. Containers that start first run one after the other,
-/// but for those that stay.
+/// What a Pod asks for as a whole: what it says itself goes before what its containers need.
 fn of_whole_pod(spec: &Value, field: &str) -> Amounts {
-    let mut all = Amounts::new();
-    for container in list_at(spec, &["containers"]) {
-        add(&mut all, &amounts(container, &["resources", field]));
-    }
-    let (mut staying, mut first) = (Amounts::new(), Amounts::new());
-    for container in list_at(spec, &["initContainers"]) {
-        let own = amounts(container, &["resources", field]);
-        if str_at(container, &["restartPolicy"]) == "Always" {
-            add(&mut all, &own);
-            add(&mut staying, &own);
-            raise(&mut first, &staying);
-        } else {
-            let mut together = own;
-            add(&mut together, &staying);
-            raise(&mut first, &together);
-        }
-    }
-    raise(&mut all, &first);
+    let sums = rules::total_of_containers(spec, field).into_iter();
+    let mut all: Amounts =
+        sums.map(|(name, (nanos, like))| (name, Amount { nanos, text: quantity::written(nanos, &like) })).collect();
     all.extend(amounts(spec, &["resources", field]).into_iter().filter(|(name, _)| OF_PODS.contains(&name.as_str())));
     all
 }

@@ -9,6 +9,7 @@ mod immutable;
 mod limits;
 mod meta;
 pub(crate) mod names;
+mod node_labels;
 mod pod;
 mod prepare;
 mod quantity;
@@ -36,7 +37,7 @@ pub(crate) use warn_network::warnings as network_warnings;
 
 use crate::{
     crd, json,
-    resources::Resource,
+    resources::{Resource, group_of},
     state::State,
     status::{About, ApiError, Cause},
     write::{FieldValidation, Options, Target, Wanted},
@@ -237,7 +238,7 @@ pub(crate) fn decode(
             }
             if let Some(schema) = &version.openapi {
                 // Of what is of another kind or group nothing is known.
-                let group = json::str_at(body, &["apiVersion"]).rsplit_once('/').map_or("", |(group, _)| group);
+                let group = group_of(json::str_at(body, &["apiVersion"]));
                 if json::str_at(body, &["kind"]) == target.resource.kind && group == &*target.resource.gr.group {
                     crd::read(body, schema, &mut unknown);
                 }

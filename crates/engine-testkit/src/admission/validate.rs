@@ -6,6 +6,7 @@ use super::{Empties, immutable, meta, names, rules};
 use crate::{
     crd::{self, CrdVersion},
     json::str_at,
+    resources::group_of,
     status::{About, ApiError, Cause},
     write::{Target, scale},
 };
@@ -56,8 +57,7 @@ fn other_kind(
     if let Some(schema) = schema {
         crd::validate_lists(object, schema, before, causes);
     }
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    Err(ApiError::invalid(About { group, resource: kind, ..target.about_kind() }, causes))
+    Err(ApiError::invalid(About { group: group_of(api_version), resource: kind, ..target.about_kind() }, causes))
 }
 
 /// Refuses a change of a custom resource into one of another version.

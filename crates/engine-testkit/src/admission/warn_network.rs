@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    CLASS_OF_CLAIM, quantity,
+    claim::warning_of_class,
+    quantity,
     rules::{ip, service as is},
 };
 use crate::{
@@ -131,11 +132,7 @@ fn policy(object: &Value, out: &mut Vec<String>) {
 }
 
 fn claim(object: &Value, out: &mut Vec<String>) {
-    if get(object, &["metadata", "annotations", CLASS_OF_CLAIM]).is_some() {
-        out.push(format!(
-            "metadata.annotations[{CLASS_OF_CLAIM}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
-        ));
-    }
+    out.extend(warning_of_class(object));
     for kind in ["requests", "limits"] {
         let text = str_at(object, &["spec", "resources", kind, "storage"]);
         if quantity::value(text).is_some_and(quantity::has_fraction) {

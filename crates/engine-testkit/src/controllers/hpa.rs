@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::seconds_since,
     json::{self, get, i64_at, list_at, str_at},
+    resources::group_of,
     store::{ObjectKey, Stored},
 };
 
@@ -42,7 +43,7 @@ pub(super) fn reconcile(view: &View<'_>, key: &ObjectKey, scaler: &Stored) -> De
     let value = &scaler.value;
     let mut after = value.clone();
     let target = &value["spec"]["scaleTargetRef"];
-    let group = str_at(target, &["apiVersion"]).split_once('/').map_or("", |(g, _)| g);
+    let group = group_of(str_at(target, &["apiVersion"]));
     let name = str_at(target, &["name"]);
     let resource = view.state.registry.by_kind(group, str_at(target, &["kind"]));
     let found = resource.and_then(|r| Some((r, view.state.store.get(&r.gr, scaler.namespace(), name)?)));

@@ -9,7 +9,10 @@ use std::{
 
 use regex::Regex;
 
-use crate::admission::names::{Rule, complaints};
+use crate::{
+    admission::names::{Rule, complaints},
+    literal,
+};
 
 /// Formats that are a pattern, without the dashes in their names.
 const PATTERNS: [(&str, &str); 12] = [
@@ -101,11 +104,9 @@ fn date_time(text: &str) -> bool {
 /// As Go writes them, or a number with a unit somewhere in the text.
 fn duration(text: &str) -> bool {
     static AMOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([0-9]+)\s*([A-Za-zµ]+)").ok());
-    static GO: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"^[+-]?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$").ok());
     const EXACT: [&str; 12] = ["ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk", "min"];
     const LONG: [&str; 8] = ["nano", "micro", "milli", "sec", "min", "hour", "day", "week"];
-    if GO.as_ref().is_some_and(|pattern| pattern.is_match(text)) {
+    if literal::duration(text).is_ok() {
         return true;
     }
     let Some(pattern) = AMOUNT.as_ref() else { return true };

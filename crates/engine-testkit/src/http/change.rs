@@ -159,12 +159,11 @@ fn unknown_patch(resource: &Resource) -> ApiError {
 }
 
 /// What is done to a Pod by an object of another kind.
-fn act(inner: &Arc<Inner>, target: Target<'_>, call: &Call, options: Options) -> Result<Answer, ApiError> {
+fn act(inner: &Arc<Inner>, target: Target<'_>, call: &Call, mut options: Options) -> Result<Answer, ApiError> {
     let kind = match target.subresource {
         "eviction" => resources::eviction(),
         _ => inner.state.lock().registry.get("", "bindings").cloned().ok_or_else(ApiError::unknown_path)?,
     };
-    let mut options = options;
     let body = of_kind(&kind, &target, call, &mut options)?;
     let mut state = inner.state.lock();
     match target.subresource {

@@ -12,14 +12,14 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::{BoxError, Call, ResponseBody, cut, duration};
+use super::{BoxError, Call, ResponseBody, cut};
 use crate::{
     access::{self, User},
     aggregation,
     cluster::Inner,
     controllers,
     fault::{ConcurrentWrite, Staleness, Verdict},
-    json,
+    json, literal,
     record::RequestRecord,
     status::ApiError,
     webhook::Course,
@@ -96,7 +96,7 @@ fn bad_timeout(call: &Call) -> Option<ApiError> {
     if matches!(call.route.verb.as_str(), "watch" | "proxy") || LONG.contains(&&*call.route.subresource) {
         return None;
     }
-    let why = duration::complaint(call.params.get("timeout")?)?;
+    let why = literal::duration(call.params.get("timeout")?).err()?;
     Some(ApiError::bad_request(format!("invalid timeout specified in the request URL - {why}")))
 }
 

@@ -2,7 +2,6 @@
 
 mod body;
 mod change;
-mod duration;
 mod gate;
 pub(crate) mod media;
 mod options;

@@ -75,9 +75,7 @@ impl ListOptions {
         let limit = usize::try_from(limit).ok().filter(|l| *l > 0 && pages && !cached);
         Ok(Self { selection, limit, limited, pages, timeout })
     }
-}
 
-impl ListOptions {
     /// The same for what goes through all pages by itself, as deletecollection does.
     pub(super) fn paged(mut self) -> Self {
         /// More than anybody has.

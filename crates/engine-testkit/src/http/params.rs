@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::status::ApiError;
+use crate::{literal, status::ApiError};
 
 /// Decoded query parameters, in order.
 #[derive(Debug, Clone, Default)]
@@ -58,8 +58,8 @@ impl Params {
             [b'+', ..] => (false, &text[1..]),
             _ => (false, text),
         };
-        let value = i128::from(unsigned(digits).map_err(refused)?);
-        let value = i64::try_from(if negative { -value } else { value }).map_err(|_| refused(OUT_OF_RANGE))?;
+        let value = i128::from(literal::unsigned(digits).map_err(refused)?);
+        let value = i64::try_from(if negative { -value } else { value }).map_err(|_| refused(literal::OUT_OF_RANGE))?;
         Ok(Some(value))
     }
 
@@ -68,20 +68,6 @@ impl Params {
         let seconds = self.number("timeoutSeconds")?;
         Ok(seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0).map(Duration::from_secs))
     }
-}
-
-const OUT_OF_RANGE: &str = "value out of range";
-
-/// A number as Go reads it, or why it is none: whatever is found first.
-pub(super) fn unsigned(text: &str) -> Result<u64, &'static str> {
-    const SYNTAX: &str = "invalid syntax";
-    if text.is_empty() {
-        return Err(SYNTAX);
-    }
-    text.bytes().try_fold(0_u64, |value, byte| {
-        let digit = Some(byte).filter(u8::is_ascii_digit).ok_or(SYNTAX)?;
-        value.checked_mul(10).and_then(|v| v.checked_add(u64::from(digit - b'0'))).ok_or(OUT_OF_RANGE)
-    })
 }
 
 /// Whether two digits follow each percent sign.
@@ -130,16 +116,6 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (text, expected) in [
-            ("0", Ok(0)),
-            ("007", Ok(7)),
-            ("18446744073709551615", Ok(u64::MAX)),
-            ("18446744073709551616x", Err("value out of range")),
-            ("1x8446744073709551616", Err("invalid syntax")),
-            ("", Err("invalid syntax")),
-        ] {
-            assert_eq!(unsigned(text), expected, "{text}");
-        }
         let number = |text: &str| Params::parse(&format!("n={text}")).number("n").ok().flatten();
         assert_eq!(number("-9223372036854775808"), Some(i64::MIN));
         assert_eq!(number("%2B2"), Some(2));

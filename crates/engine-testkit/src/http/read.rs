@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Call, Reply, media::Form, options::ListOptions, params, show, token::Token};
+use super::{Call, Reply, media::Form, options::ListOptions, show, token::Token};
 use crate::{
     cluster::Inner,
+    literal,
     resources::Resource,
     state::State,
     status::{About, ApiError},
@@ -68,7 +69,7 @@ pub(super) fn revision(call: &Call) -> Result<Option<u64>, String> {
     };
     let detail = |why| format!("strconv.ParseUint: parsing {text:?}: {why}");
     let refused = |why| format!("resourceVersion: Invalid value: {text:?}: {}", detail(why));
-    params::unsigned(text).map(Some).map_err(refused)
+    literal::unsigned(text).map(Some).map_err(refused)
 }
 
 /// The same for lists.

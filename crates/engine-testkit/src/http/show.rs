@@ -11,7 +11,7 @@ use crate::{
     admission,
     clock::Now,
     json,
-    resources::Resource,
+    resources::{Resource, package},
     status::ApiError,
     store::Stored,
     table::{self, Wanted},
@@ -33,10 +33,6 @@ fn wrong_form(resource: &Resource, wanted: &str, is_list: bool) -> ApiError {
     };
     let message = format!("you requested {wanted}, but the requested object is {what} (*{kind})");
     ApiError::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
-}
-
-fn package(group: &str) -> &str {
-    group.split('.').next().filter(|g| !g.is_empty()).unwrap_or("core")
 }
 
 /// One stored object.

@@ -243,6 +243,19 @@ impl Versions for Resource {
     }
 }
 
+/// The group of an `apiVersion`; that of the core has no name.
+pub(crate) fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// The Go package in which a real server has its own types of a group.
+pub(crate) fn package(group: &str) -> &str {
+    match group {
+        "" | "events.k8s.io" => "core",
+        _ => group.split('.').next().unwrap_or(group),
+    }
+}
+
 /// The kind of what is posted to evict a Pod, which is no resource of its own.
 pub(crate) fn eviction() -> Arc<Resource> {
     builtin::EVICTION.clone()

@@ -3,7 +3,11 @@
 use serde_json::Value;
 
 use super::{Options, Target};
-use crate::{admission, json, resources::Resource, status::ApiError};
+use crate::{
+    admission, json,
+    resources::{Resource, group_of, package},
+    status::ApiError,
+};
 
 /// Checks that the body is what the path says, and fills the namespace.
 pub(super) fn check_identity(target: &Target<'_>, body: &mut Value) -> Result<(), ApiError> {
@@ -78,7 +82,7 @@ fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), Refused> {
         return Ok(());
     }
     // Another version of the same kind can be read, and is not what was asked for.
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let group = group_of(&api_version);
     let same = kind == resource.kind && package(group) == package(&resource.gr.group);
     if same && admission::is_registered(&api_version, &kind) {
         return Err(Refused::Version(other_version(&api_version, &wanted)));
@@ -116,7 +120,7 @@ impl<'a> Wanted<'a> {
     /// Why an object cannot be read because of what it says that it is. Without a word about that it is what is wanted.
     pub(crate) fn refusal_of(&self, body: &Value) -> Option<String> {
         let [api_version, kind] = ["apiVersion", "kind"].map(|field| json::str_at(body, &[field]));
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let group = group_of(api_version);
         let same = kind == self.kind && package(group) == package(self.group);
         let is_known = api_version.is_empty() || kind.is_empty() || same && admission::is_registered(api_version, kind);
         (!is_known).then(|| self.refusal(api_version, kind, body))
@@ -124,7 +128,7 @@ impl<'a> Wanted<'a> {
 
     /// Why an object of another kind cannot be read: nobody knows that kind, or nobody can make the one of the other.
     pub(crate) fn refusal(&self, api_version: &str, kind: &str, body: &Value) -> String {
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let group = group_of(api_version);
         if scheme(group) != scheme(self.group) || !admission::is_registered(api_version, kind) {
             return unregistered(api_version, kind);
         }
@@ -144,14 +148,6 @@ fn scheme(group: &str) -> &str {
     match group {
         "apiextensions.k8s.io" | "apiregistration.k8s.io" => group,
         _ => "",
-    }
-}
-
-/// The Go package in which a real server has its own types of a group.
-fn package(group: &str) -> &str {
-    match group {
-        "" | "events.k8s.io" => "core",
-        _ => group.split('.').next().unwrap_or(group),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     admission::{self, Doubled},
-    crd, json,
+    crd, json, literal,
     resources::Resource,
     state::State,
     status::{ApiError, Cause},
@@ -98,11 +98,7 @@ pub(super) fn storage_key(target: &Target<'_>, options: &Options) -> String {
 pub(super) fn version_of(body: &Value) -> Result<u64, ApiError> {
     match json::str_at(body, &["metadata", "resourceVersion"]) {
         "" => Ok(0),
-        text => text.parse().map_err(|e: std::num::ParseIntError| {
-            let why = match e.kind() {
-                std::num::IntErrorKind::PosOverflow => "value out of range",
-                _ => "invalid syntax",
-            };
+        text => literal::unsigned(text).map_err(|why| {
             let message = format!("strconv.ParseUint: parsing {text:?}: {why}");
             ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, "", message)
         }),

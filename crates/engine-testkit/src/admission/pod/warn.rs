@@ -6,24 +6,9 @@ use serde_json::Value;
 
 use super::LISTS;
 use crate::{
-    admission::{CLASS_OF_CLAIM, names, quantity, rules},
+    admission::{claim, names, node_labels, quantity, rules},
     json::{get, i64_at, list_at, map_at, str_at},
 };
-
-/// Labels of nodes that have other names now.
-const OLD_LABELS: [(&str, &str); 8] = [
-    ("beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"),
-    ("beta.kubernetes.io/os", "deprecated since v1.14; use \"kubernetes.io/os\" instead"),
-    (
-        "failure-domain.beta.kubernetes.io/region",
-        "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead",
-    ),
-    ("failure-domain.beta.kubernetes.io/zone", "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead"),
-    ("beta.kubernetes.io/instance-type", "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead"),
-    ("app.kubernetes.io/created-by", "deprecated since v1.9"),
-    ("scheduler.alpha.kubernetes.io/preferAvoidPods", "deprecated since v1.22; use Taints and Tolerations instead"),
-    ("node-role.kubernetes.io/master", "use \"node-role.kubernetes.io/control-plane\" instead"),
-];
 
 const OLD_ANNOTATIONS: [(&str, &str); 3] = [
     (
@@ -144,13 +129,9 @@ fn containers<'a>(spec: &'a Value, at: &str) -> Vec<(&'a Value, String)> {
         .collect()
 }
 
-fn old_label(key: &str) -> Option<&'static str> {
-    OLD_LABELS.iter().find(|(old, _)| *old == key).map(|(_, message)| *message)
-}
-
 fn nodes(spec: &Value, at: &str, out: &mut Vec<String>) {
     for (key, _) in map_at(spec, &["nodeSelector"]).into_iter().flatten() {
-        if let Some(message) = old_label(key) {
+        if let Some(message) = node_labels::warning(key) {
             out.push(format!("{at}.nodeSelector[{key}]: {message}"));
         }
     }
@@ -167,7 +148,7 @@ fn nodes(spec: &Value, at: &str, out: &mut Vec<String>) {
 fn expressions(term: &Value, path: &str, checks_values: bool, out: &mut Vec<String>) {
     for (i, expression) in list_at(term, &["matchExpressions"]).iter().enumerate() {
         let key = str_at(expression, &["key"]);
-        if let Some(message) = old_label(key) {
+        if let Some(message) = node_labels::warning(key) {
             out.push(format!("{path}.matchExpressions[{i}].key: {key} is {message}"));
         }
         for (j, value) in list_at(expression, &["values"]).iter().enumerate().filter(|_| checks_values) {
@@ -185,7 +166,7 @@ fn spread(spec: &Value, at: &str, out: &mut Vec<String>) {
     for (i, constraint) in list_at(spec, &["topologySpreadConstraints"]).iter().enumerate() {
         let here = format!("{at}.topologySpreadConstraints[{i}]");
         let key = str_at(constraint, &["topologyKey"]);
-        if let Some(message) = old_label(key) {
+        if let Some(message) = node_labels::warning(key) {
             out.push(format!("{here}.topologyKey: {key} is {message}"));
         }
         if get(constraint, &["labelSelector"]).is_none() {
@@ -311,16 +292,14 @@ fn ports(spec: &Value, at: &str, out: &mut Vec<String>) {
 
 /// About a volume that is no Pod's.
 pub(in crate::admission) fn warnings_of_volume(volume: &Value, out: &mut Vec<String>) {
-    const NOTES: [(&str, &str); 2] = [
-        (CLASS_OF_CLAIM, "deprecated since v1.8; use \"storageClassName\" attribute instead"),
-        ("volume.beta.kubernetes.io/mount-options", "deprecated since v1.31; use \"mountOptions\" attribute instead"),
-    ];
     // Of the old kinds, these say nothing here.
     const SILENT: [&str; 3] = ["gitRepo", "flocker", "quobyte"];
-    for (key, message) in NOTES {
-        if get(volume, &["metadata", "annotations", key]).is_some() {
-            out.push(format!("metadata.annotations[{key}]: {message}"));
-        }
+    out.extend(claim::warning_of_class(volume));
+    if get(volume, &["metadata", "annotations", rules::MOUNT_OPTIONS]).is_some() {
+        out.push(format!(
+            "metadata.annotations[{}]: deprecated since v1.31; use \"mountOptions\" attribute instead",
+            rules::MOUNT_OPTIONS
+        ));
     }
     if str_at(volume, &["spec", "persistentVolumeReclaimPolicy"]) == "Recycle" {
         out.push(

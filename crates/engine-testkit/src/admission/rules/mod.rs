@@ -27,6 +27,7 @@ pub(super) use self::pod::{
     app_armor_key, app_armor_profile, created as pod_created, is_app_armor, pod, status_updated as pod_status_updated,
     total_of_containers, updated as pod_updated,
 };
+pub(super) use self::volume::OPTIONS as MOUNT_OPTIONS;
 pub(super) use self::{at::At, change::change, event::made_newer, resource_names::is_pages};
 use crate::{status::Cause, write::Target};
 

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{At, claim, pod};
 use crate::{
-    admission::names,
-    json::{self, get},
+    admission::{names, node_labels},
+    json::{self, get, str_at},
     status::Cause,
 };
 
@@ -52,7 +52,8 @@ const WITH_OPTIONS: [&str; 13] = [
     "photonPersistentDisk",
 ];
 
-const OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
+/// The annotation that had the options of mounting before there was a field for them.
+pub(in crate::admission) const OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
 pub(super) fn volume(root: &At<'_>, causes: &mut Vec<Cause>) {
     spec(&root.field("spec"), root.field("metadata").field("name").text(), causes);
@@ -212,15 +213,6 @@ pub(super) fn volume_change(root: &At<'_>, before: &Value, causes: &mut Vec<Caus
     }
 }
 
-/// The labels of nodes that have newer names.
-const NEWER_LABELS: [(&str, &str); 5] = [
-    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
-    ("beta.kubernetes.io/os", "kubernetes.io/os"),
-    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
-    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
-    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
-];
-
 /// What a volume asks of nodes, with the labels that have newer names called by those where the next state does so. A label
 /// without a newer name may lose its name, which a real server cannot tell from a newer one.
 fn renamed(affinity: &Value, next: &Value) -> Value {
@@ -229,8 +221,7 @@ fn renamed(affinity: &Value, next: &Value) -> Value {
     for (i, term) in terms.into_iter().flatten().enumerate() {
         let expressions = term.get_mut("matchExpressions").and_then(Value::as_array_mut);
         for (j, expression) in expressions.into_iter().flatten().enumerate() {
-            let newer =
-                NEWER_LABELS.iter().find(|(older, _)| expression["key"] == *older).map_or("", |(_, newer)| newer);
+            let newer = node_labels::newer(str_at(expression, &["key"])).unwrap_or_default();
             let next = next.pointer(&format!("/required/nodeSelectorTerms/{i}/matchExpressions/{j}/key"));
             if let Some(next) = next.filter(|next| **next == newer) {
                 expression["key"] = next.clone();

@@ -9,6 +9,8 @@ use jiff::{
     tz::TimeZone,
 };
 
+use crate::literal;
+
 /// A set of small numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Set(u64);
@@ -148,7 +150,8 @@ impl Schedule {
             "@hourly" => "0 * * * *",
             other => match other.strip_prefix("@every ") {
                 Some(every) => {
-                    let every = duration(every).map_err(|e| format!("failed to parse duration {other}: {e}"))?;
+                    let every =
+                        literal::duration(every).map_err(|e| format!("failed to parse duration {other}: {e}"))?;
                     // Whole seconds, and at least one.
                     let every = Duration::from_secs(every.as_secs().max(1));
                     return Ok(Self { times: Times::Every(every), zone });
@@ -290,42 +293,6 @@ fn integer(text: &str) -> Result<u32, String> {
     }
     // Nothing that is this large is in bounds.
     Ok(u32::try_from(number).unwrap_or(u32::MAX))
-}
-
-/// A duration as Go writes it: `1h30m`, `90s`. What is before now counts as nothing.
-fn duration(text: &str) -> Result<Duration, String> {
-    let invalid = || format!("time: invalid duration {text:?}");
-    let negative = text.starts_with('-');
-    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let mut sum = Duration::ZERO;
-    if rest == "0" {
-        return Ok(sum);
-    }
-    if rest.is_empty() {
-        return Err(invalid());
-    }
-    let in_number = |c: char| c.is_ascii_digit() || c == '.';
-    while !rest.is_empty() {
-        let (number, after) = rest.split_at(rest.find(|c: char| !in_number(c)).unwrap_or(rest.len()));
-        if !number.contains(|c: char| c.is_ascii_digit()) || number.matches('.').count() > 1 {
-            return Err(invalid());
-        }
-        let (unit, after) = after.split_at(after.find(in_number).unwrap_or(after.len()));
-        let seconds = match unit {
-            "" => return Err(format!("time: missing unit in duration {text:?}")),
-            "ns" => 1e-9,
-            "us" | "µs" | "μs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return Err(format!("time: unknown unit {unit:?} in duration {text:?}")),
-        };
-        let part = number.parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * seconds).ok());
-        sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(invalid)?;
-        rest = after;
-    }
-    Ok(if negative { Duration::ZERO } else { sum })
 }
 
 #[cfg(test)]

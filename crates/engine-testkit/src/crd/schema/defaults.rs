@@ -4,11 +4,10 @@
 use serde_json::Value;
 
 use crate::{
+    crd::extension::EMBEDS,
     crd::{is_true, prune, validate as objects},
     status::Cause,
 };
-
-const EMBEDS: &str = "x-kubernetes-embedded-resource";
 
 pub(super) fn validate(schema: &Value, at: &str, causes: &mut Vec<Cause>) {
     part(schema, at, true, false, causes);

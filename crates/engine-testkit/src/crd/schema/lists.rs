@@ -5,14 +5,11 @@ use serde_json::Value;
 
 use super::is_zero;
 use crate::{
+    crd::extension::{KEYS, LIST, MAP},
     crd::is_true,
     json::{get, list_at, str_at},
     status::Cause,
 };
-
-const LIST: &str = "x-kubernetes-list-type";
-const KEYS: &str = "x-kubernetes-list-map-keys";
-const MAP: &str = "x-kubernetes-map-type";
 
 pub(super) fn maps(schema: &Value, at: &str, causes: &mut Vec<Cause>) {
     let Some(kind) = schema.get(MAP).filter(|kind| !kind.is_null()) else { return };

@@ -15,6 +15,7 @@ use serde_json::Value;
 pub(in crate::crd) use self::unknown_formats::is_known as is_known_format;
 pub(crate) use self::unknown_formats::unknown_formats;
 use crate::{
+    crd::extension::{KEEPS, LIST, MAP},
     crd::is_true,
     json::{list_at, str_at},
     status::Cause,
@@ -46,7 +47,7 @@ const ROOT_KEYS: [&str; 22] = [
     "properties",
     "externalDocs",
     "example",
-    "x-kubernetes-preserve-unknown-fields",
+    KEEPS,
     "x-kubernetes-validations",
 ];
 
@@ -106,9 +107,9 @@ const POINTERS: [&str; 12] = [
     "additionalItems",
     "externalDocs",
     "example",
-    "x-kubernetes-preserve-unknown-fields",
-    "x-kubernetes-list-type",
-    "x-kubernetes-map-type",
+    KEEPS,
+    LIST,
+    MAP,
     "dependencies",
 ];
 
@@ -166,7 +167,7 @@ fn unsupported(schema: &Value) -> Option<String> {
     if let Some(name) = own {
         return Some(format!("OpenAPIV3Schema '{name}' is not supported"));
     }
-    if schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(false)) {
+    if schema.get(KEEPS) == Some(&Value::Bool(false)) {
         return Some("internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined".to_owned());
     }
     if !list_at(schema, &["items"]).is_empty() {

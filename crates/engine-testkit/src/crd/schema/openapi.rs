@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{is_zero, lists, rules};
 use crate::{
+    crd::extension::{EMBEDS, KEEPS},
     crd::is_true,
     json::{list_at, str_at},
     status::Cause,
@@ -41,7 +42,7 @@ fn part(schema: &Value, at: &str, place: Place<'_>, root: bool, causes: &mut Vec
             part(values, &below("additionalProperties"), place, false, causes);
         }
     }
-    let embeds = root || is_true(schema, "x-kubernetes-embedded-resource");
+    let embeds = root || is_true(schema, EMBEDS);
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let at = format!("{at}.properties[{name}]");
         if embeds && matches!(name.as_str(), "metadata" | "kind" | "apiVersion") {
@@ -70,8 +71,8 @@ fn part(schema: &Value, at: &str, place: Place<'_>, root: bool, causes: &mut Vec
     if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
         part(items, &below("items"), place, false, causes);
     }
-    if schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(false)) {
-        let at = below("x-kubernetes-preserve-unknown-fields");
+    if schema.get(KEEPS) == Some(&Value::Bool(false)) {
+        let at = below(KEEPS);
         causes.push(Cause::invalid(at, &false.into(), "must be true or undefined"));
     }
     lists::maps(schema, at, causes);
@@ -109,8 +110,8 @@ fn single(schema: &Value, at: &str, place: Place<'_>, causes: &mut Vec<Cause>) {
     if !list_at(schema, &["items"]).is_empty() {
         causes.push(Cause::forbidden(below("items"), "items must be a schema object and not an array"));
     }
-    if place.in_meta && is_true(schema, "x-kubernetes-embedded-resource") {
-        let at = below("x-kubernetes-embedded-resource");
+    if place.in_meta && is_true(schema, EMBEDS) {
+        let at = below(EMBEDS);
         causes.push(Cause::forbidden(at, "must not be used inside of resource meta"));
     }
     if is_true(schema, "uniqueItems") {

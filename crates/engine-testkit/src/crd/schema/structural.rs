@@ -6,14 +6,11 @@ use serde_json::{Value, json};
 
 use super::{is_set as set, pattern};
 use crate::{
+    crd::extension::{EITHER, EMBEDS, KEEPS, KEYS, LIST, MAP},
     crd::is_true,
     json::{get, list_at, str_at},
     status::Cause,
 };
-
-const KEEPS: &str = "x-kubernetes-preserve-unknown-fields";
-const EMBEDS: &str = "x-kubernetes-embedded-resource";
-const EITHER: &str = "x-kubernetes-int-or-string";
 
 /// What a part of a schema describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -156,9 +153,9 @@ fn restriction(branch: &Value, free: bool, at: &str, causes: &mut Vec<Cause>) {
         (KEEPS, "false"),
         (EMBEDS, "false"),
         (EITHER, "false"),
-        ("x-kubernetes-list-map-keys", "empty"),
-        ("x-kubernetes-list-type", "undefined"),
-        ("x-kubernetes-map-type", "undefined"),
+        (KEYS, "empty"),
+        (LIST, "undefined"),
+        (MAP, "undefined"),
     ];
     restrictions(branch, free, false, at, causes);
     if let Some(items) = object(branch, "items") {

@@ -11,11 +11,10 @@ pub(super) use self::whole::embedded_at;
 pub(crate) use self::whole::validate_lists;
 use super::{formats, is_true, schema};
 use crate::{
+    crd::extension::{EITHER, KEYS},
     json::{get, list_at, str_at},
     status::Cause,
 };
-
-const EITHER: &str = "x-kubernetes-int-or-string";
 
 /// What is known about a value where it stands.
 #[derive(Clone, Copy)]
@@ -273,7 +272,7 @@ fn items(list: &[Value], schema: &Value, at: At<'_>, out: &mut Checked) {
 
 /// The stored item with the same keys, where the list has keys.
 fn counterpart<'a>(item: &Value, schema: &Value, old: Option<&'a Value>) -> Option<&'a Value> {
-    let keys = list_at(schema, &["x-kubernetes-list-map-keys"]);
+    let keys = list_at(schema, &[KEYS]);
     if keys.is_empty() {
         return None;
     }

@@ -4,12 +4,11 @@ use serde_json::Value;
 
 use crate::{
     admission::names::label_1035,
+    crd::extension::{EMBEDS, KEYS, LIST},
     crd::is_true,
     json::{list_at, str_at},
     status::Cause,
 };
-
-const EMBEDS: &str = "x-kubernetes-embedded-resource";
 
 /// Checks the objects within an object, and what its lists have twice: that only when the stored one has nothing twice.
 pub(crate) fn validate_lists(object: &Value, schema: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
@@ -104,7 +103,7 @@ fn identity(value: &Value, at: &str, causes: &mut Vec<Cause>) {
 /// Sets and lists with keys have nothing twice.
 fn lists<'v>(value: &'v Value, schema: &'v Value, at: &str, causes: &mut Vec<Cause>) {
     if let Value::Array(list) = value {
-        let keys = list_at(schema, &["x-kubernetes-list-map-keys"]);
+        let keys = list_at(schema, &[KEYS]);
         let identity = |item: &Value| -> Value {
             let key = |k: &str| item.get(k).map(|v| (k.to_owned(), v.clone()));
             if keys.is_empty() {
@@ -113,7 +112,7 @@ fn lists<'v>(value: &'v Value, schema: &'v Value, at: &str, causes: &mut Vec<Cau
                 Value::Object(keys.iter().filter_map(Value::as_str).filter_map(key).collect())
             }
         };
-        let kind = str_at(schema, &["x-kubernetes-list-type"]);
+        let kind = str_at(schema, &[LIST]);
         let misfit = list.iter().position(|item| kind == "map" && !item.is_object() && !item.is_null());
         if let Some(i) = misfit {
             let detail = "must be an object for an array of list-type map";

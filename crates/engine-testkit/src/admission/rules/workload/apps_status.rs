@@ -29,6 +29,14 @@ pub(super) fn deployment(change: &Change<'_>, causes: &mut Vec<Cause>) {
     collisions(change, causes);
 }
 
+/// How the counters of whatever replaces Pods by their labels alone fit together.
+const OF_REPLICAS: [Limit; 4] = [
+    ("fullyLabeledReplicas", "replicas", OF_ALL),
+    ("readyReplicas", "replicas", OF_ALL),
+    ("availableReplicas", "replicas", OF_ALL),
+    ("availableReplicas", "readyReplicas", "readyReplicas"),
+];
+
 pub(super) fn replica_set(change: &Change<'_>, causes: &mut Vec<Cause>) {
     const COUNTERS: [&str; 6] = [
         "replicas",
@@ -38,25 +46,13 @@ pub(super) fn replica_set(change: &Change<'_>, causes: &mut Vec<Cause>) {
         "observedGeneration",
         "terminatingReplicas",
     ];
-    const LIMITS: [Limit; 4] = [
-        ("fullyLabeledReplicas", "replicas", OF_ALL),
-        ("readyReplicas", "replicas", OF_ALL),
-        ("availableReplicas", "replicas", OF_ALL),
-        ("availableReplicas", "readyReplicas", "readyReplicas"),
-    ];
-    counters(change, &COUNTERS, &LIMITS, causes);
+    counters(change, &COUNTERS, &OF_REPLICAS, causes);
 }
 
 pub(super) fn replication_controller(change: &Change<'_>, causes: &mut Vec<Cause>) {
     const COUNTERS: [&str; 5] =
         ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"];
-    const LIMITS: [Limit; 4] = [
-        ("fullyLabeledReplicas", "replicas", OF_ALL),
-        ("readyReplicas", "replicas", OF_ALL),
-        ("availableReplicas", "replicas", OF_ALL),
-        ("availableReplicas", "readyReplicas", "readyReplicas"),
-    ];
-    counters(change, &COUNTERS, &LIMITS, causes);
+    counters(change, &COUNTERS, &OF_REPLICAS, causes);
 }
 
 pub(super) fn stateful_set(change: &Change<'_>, causes: &mut Vec<Cause>) {
