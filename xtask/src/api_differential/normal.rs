@@ -1,12 +1,24 @@
 //! What differs between any two servers (uids, versions, times, addresses, generated names), as tokens: the same text is
 //! the same token, in the order in which a server first says it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::Ipv4Addr};
 
 use serde_json::{Map, Value};
 
-/// With which programs have names generated.
+/// What the names begin with that programs have generated. Each program numbers its prefixes, so that the order of the names
+/// is not that of chance.
 pub(crate) const GENERATED: &str = "gen-";
+
+/// The prefix with this number.
+pub(crate) fn prefix(number: usize) -> String {
+    format!("{GENERATED}{number:02}-")
+}
+
+/// Whether a server made this name from one of the prefixes.
+fn is_generated(name: &str) -> bool {
+    let rest = name.strip_prefix(GENERATED).and_then(|rest| rest.split_once('-'));
+    rest.is_some_and(|(number, suffix)| number.len() == 2 && suffix.len() == 5)
+}
 
 #[derive(Default)]
 pub(crate) struct Tokens {
@@ -25,7 +37,7 @@ impl Tokens {
     pub(crate) fn value(&mut self, mut value: Value) -> Value {
         self.collect_names(&value);
         self.walk(&mut value, "", true);
-        sort_generated(&mut value);
+        sort_uids(&mut value);
         value
     }
 
@@ -34,11 +46,11 @@ impl Tokens {
             Value::Object(map) => {
                 let name = value["metadata"]["name"].as_str();
                 let prefix = value["metadata"]["generateName"].as_str();
+                let made = name.zip(prefix).and_then(|(name, prefix)| name.strip_prefix(prefix));
                 // An error names what would have been created.
-                let refused = value["details"]["name"].as_str().filter(|name| name.starts_with(GENERATED));
-                let prefix = prefix.or(refused.map(|_| GENERATED));
-                if let (Some(name), Some(prefix)) = (name.or(refused), prefix)
-                    && name.strip_prefix(prefix).is_some_and(|rest| rest.len() == 5)
+                let refused = value["details"]["name"].as_str().filter(|name| is_generated(name));
+                let generated = name.filter(|_| made.is_some_and(|rest| rest.len() == 5)).or(refused);
+                if let Some(name) = generated
                     && !self.names.iter().any(|(known, _)| known == name)
                 {
                     let token = self.of("generated name", name);
@@ -156,7 +168,7 @@ impl Tokens {
                 Some(self.of("uid", word))
             } else if is_time(word) {
                 Some("<time>".to_owned())
-            } else if word.strip_prefix("gen-").is_some_and(|suffix| suffix.len() == 5) {
+            } else if is_generated(word) {
                 // In an error there is nothing else that tells that the name is a generated one.
                 Some(self.of("generated name", word))
             } else if let Some((before, _)) =
@@ -164,7 +176,7 @@ impl Tokens {
             {
                 // Also behind the name of a field, as Go prints maps.
                 Some(format!("{before}{}", self.of("volume", &word[before.len()..])))
-            } else if word.starts_with("10.") && word.split('.').count() == 4 && word != "10.9.8.7" {
+            } else if is_of_services(word) {
                 Some(self.of("address", word))
             } else {
                 None
@@ -173,17 +185,9 @@ impl Tokens {
     }
 }
 
-/// Lists are in the order of names, which for generated ones is that of chance.
-fn sort_generated(list: &mut Value) {
-    let generated = |item: &Value| item["metadata"]["name"].as_str().is_some_and(|n| n.starts_with("<generated"));
+/// Lists are in the order of names. A LimitRange without a name gets a uid for one, which stands anywhere among the others.
+fn sort_uids(list: &mut Value) {
     let Some(items) = list.get_mut("items").and_then(Value::as_array_mut) else { return };
-    let places: Vec<usize> = (0..items.len()).filter(|i| generated(&items[*i])).collect();
-    let mut moved: Vec<Value> = places.iter().map(|i| items[*i].take()).collect();
-    moved.sort_by_key(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned());
-    for (place, item) in places.into_iter().zip(moved) {
-        items[place] = item;
-    }
-    // A LimitRange without a name gets a uid for one, which stands anywhere among the others.
     let chance = |item: &Value| {
         let name = item["metadata"]["name"].as_str().filter(|name| name.starts_with("<uid"));
         name.map(|name| (name.len(), name.to_owned()))
@@ -288,6 +292,12 @@ fn replace_words(text: &str, mut with: impl FnMut(&str) -> Option<String>) -> St
     }
     out.push_str(rest);
     out
+}
+
+/// Whether this is an address that both servers give to Services: one of 10.96.0.0/12.
+fn is_of_services(word: &str) -> bool {
+    let address = word.parse::<Ipv4Addr>().map(|address| address.octets());
+    address.is_ok_and(|[first, second, ..]| first == 10 && (96..112).contains(&second))
 }
 
 fn is_uid(word: &str) -> bool {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::custom::{Definition, definitions};
 use self::kinds::KINDS;
+use super::normal::{GENERATED, prefix};
 use super::program::{Body, Edit, JSON, Operation, Program, Step};
 use super::rng::Rng;
 
@@ -135,6 +136,12 @@ pub(crate) fn areas() -> Vec<&'static str> {
 
 /// The program with this number. `pool` are the custom kinds that both servers know.
 pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Definition]) -> Program {
+    let mut program = drawn(seed, number, only, pool);
+    number_prefixes(&mut program.steps);
+    program
+}
+
+fn drawn(seed: u64, number: u64, only: Option<&str>, pool: &[Definition]) -> Program {
     let mut rng = Rng::new(seed, number);
     let areas = areas();
     let area = match only {
@@ -204,6 +211,28 @@ pub(crate) fn program(seed: u64, number: u64, only: Option<&str>, pool: &[Defini
     Program { area, steps, collections }
 }
 
+/// Each prefix for generated names its own: what is generated later comes later in lists.
+fn number_prefixes(steps: &mut [Step]) {
+    let mut number = 0;
+    for step in steps {
+        let Step::Ask(operation) = step else { continue };
+        match &mut operation.body {
+            Body::Json(object) if object["metadata"]["generateName"] == GENERATED => {
+                object["metadata"]["generateName"] = prefix(number).into();
+            }
+            Body::Text(text) if text.contains(&named(GENERATED)) => {
+                *text = text.replace(&named(GENERATED), &named(&prefix(number)));
+            }
+            _ => continue,
+        }
+        number += 1;
+    }
+}
+
+fn named(prefix: &str) -> String {
+    format!("\"generateName\":\"{prefix}\"")
+}
+
 fn plain(method: &'static str, path: &str, body: Body) -> Operation {
     Operation { method, path: path.to_owned(), query: Vec::new(), content_type: JSON, body }
 }
@@ -254,9 +283,9 @@ fn create(rng: &mut Rng, subject: &Subject) -> Operation {
     let mut object = changed(rng, object, 45);
     if rng.chance(5) {
         object["metadata"] = match rng.below(3) {
-            0 => json!({"generateName": "gen-"}),
-            1 => json!({"generateName": "gen-", "labels": {"app": "web"}}),
-            _ => json!({"name": name, "generateName": "gen-"}),
+            0 => json!({"generateName": GENERATED}),
+            1 => json!({"generateName": GENERATED, "labels": {"app": "web"}}),
+            _ => json!({"name": name, "generateName": GENERATED}),
         };
     }
     if rng.chance(6) {
