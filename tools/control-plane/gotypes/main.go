@@ -39,9 +39,10 @@ func main() {
 	}
 	var out []string
 	for kind, t := range known.AllKnownTypes() {
-		_, meta := t.FieldByName("ObjectMeta")
-		// Only what can be stored: no lists, no options, no alpha and no versions that are gone.
-		if !meta || strings.Contains(kind.Version, "alpha") || kind.Version == runtime.APIVersionInternal {
+		_, object := t.FieldByName("ObjectMeta")
+		_, list := t.FieldByName("ListMeta")
+		// Only what can be stored and lists of it: no options, no alpha and no versions that are gone.
+		if !object && !list || strings.Contains(kind.Version, "alpha") || kind.Version == runtime.APIVersionInternal {
 			continue
 		}
 		if strings.HasSuffix(kind.Group, "extensions") || (strings.Contains(kind.Version, "beta") && kind.Group != "policy") {
@@ -50,8 +51,13 @@ func main() {
 		out = append(out, fmt.Sprintf("@%s %s %s", kind.GroupVersion(), kind.Kind, name(t)))
 		visit(t)
 	}
-	// What requests carry beside objects.
-	for _, t := range []reflect.Type{reflect.TypeFor[meta.DeleteOptions](), reflect.TypeFor[autoscaling.Scale]()} {
+	// What requests and answers carry beside objects.
+	for _, value := range []any{
+		autoscaling.Scale{}, meta.DeleteOptions{}, meta.CreateOptions{}, meta.UpdateOptions{}, meta.PatchOptions{},
+		meta.GetOptions{}, meta.ListOptions{}, meta.WatchEvent{}, meta.APIGroup{}, meta.APIGroupList{},
+		meta.APIResourceList{}, meta.APIVersions{},
+	} {
+		t := reflect.TypeOf(value)
 		out = append(out, fmt.Sprintf("@%s %s %s", "v1", t.Name(), name(t)))
 		visit(t)
 	}

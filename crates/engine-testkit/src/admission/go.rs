@@ -23,7 +23,7 @@ pub(super) use self::{
 };
 pub(crate) use self::{encode::nothing_of, protobuf::decode as decode_protobuf};
 use super::quantity;
-use crate::json;
+use crate::{json, resources::group_of};
 
 static TABLE: &str = include_str!("go-types.txt");
 
@@ -163,6 +163,11 @@ impl Struct {
     /// Whether there are kinds of this version.
     pub(super) fn has_version(api_version: &str) -> bool {
         KINDS.keys().any(|(version, _)| *version == api_version)
+    }
+
+    /// Whether there is such a kind in a version of this group.
+    pub(super) fn is_of_group(group: &str, kind: &str) -> bool {
+        KINDS.keys().any(|(version, known)| *known == kind && group_of(version) == group)
     }
 
     /// The type of `metadata`.

@@ -10,6 +10,7 @@ mod limits;
 mod meta;
 pub(crate) mod names;
 mod node_labels;
+mod patched;
 mod pod;
 mod prepare;
 mod quantity;
@@ -40,7 +41,7 @@ use crate::{
     resources::{Resource, group_of},
     state::State,
     status::{About, ApiError, Cause},
-    write::{FieldValidation, Options, Target, Wanted},
+    write::{FieldValidation, Options, Target, Wanted, untyped, wrong_name},
 };
 
 /// What the admission of a server makes of an object before webhooks see it; `before` is the stored one on an update.
@@ -194,12 +195,19 @@ pub(crate) fn is_of_meta(kind: &str) -> bool {
 
 /// Whether a real server knows a built-in kind, which may be a list or the options of a request.
 pub(crate) fn is_registered(api_version: &str, kind: &str) -> bool {
-    let is_kind = |kind: &str| go::Struct::of_kind(api_version, kind).is_some();
-    is_kind(kind)
-        || kind.strip_suffix("List").is_some_and(is_kind)
+    go::Struct::of_kind(api_version, kind).is_some()
         || UNVERSIONED.contains(&kind)
-        || (api_version, kind) == ("v1", "List")
         || OF_ALL_VERSIONS.contains(&kind) && go::Struct::has_version(api_version)
+}
+
+/// Whether a kind has no version, and so is known in any.
+pub(crate) fn is_unversioned(kind: &str) -> bool {
+    UNVERSIONED.contains(&kind)
+}
+
+/// Whether a group has this kind in any version.
+pub(crate) fn is_of_group(group: &str, kind: &str) -> bool {
+    go::Struct::is_of_group(group, kind) && !is_of_meta(kind)
 }
 
 /// What a built-in kind cannot hold, in the words of a real server.
@@ -227,7 +235,13 @@ pub(crate) fn decode(
     options: &Options,
 ) -> Result<Vec<String>, ApiError> {
     let mut unknown = Vec::new();
+    if let Source::Patched(text) = source {
+        patched::check(target.resource, body, text).map_err(|problem| refused(target, source, &problem))?;
+    }
     match target.resource.crd.get(target.version) {
+        None if matches!(source, Source::Patched(_)) && patched::has_no_version(body) => {
+            unknown = patched::unknown_without_version(body);
+        }
         Some(version) => {
             if let (Some(metadata), Some(of)) = (body.get_mut("metadata"), go::Struct::metadata()) {
                 if let Some(problem) = go::mismatch(metadata, of) {
@@ -246,11 +260,6 @@ pub(crate) fn decode(
         }
         None => {
             let api_version = target.resource.api_version(target.version);
-            if let Source::Patched(_) = source
-                && let Some(problem) = Wanted::of(target.resource).refusal_of(body)
-            {
-                return Err(refused(target, source, &problem));
-            }
             if let Some(of) = go::Struct::of_kind(&api_version, &target.resource.kind) {
                 let problem = match source {
                     Source::Strategic(_) => go::convert(body, of).err(),
@@ -303,16 +312,35 @@ fn strictly(mut unknown: Vec<String>, options: &Options) -> Result<Vec<String>, 
     Ok(messages)
 }
 
+const SCALE: Wanted<'static> = Wanted { group: "autoscaling", kind: "Scale" };
+
 fn scale_type() -> Option<&'static go::Struct> {
     go::Struct::of_kind("autoscaling/v1", "Scale")
 }
 
-/// Decodes a scale.
-pub(crate) fn decode_scale(scale: &mut Value, source: Source<'_>, options: &Options) -> Result<Vec<String>, ApiError> {
+/// Decodes a scale. Of a built-in kind, one that lost its version is not read.
+pub(crate) fn decode_scale(
+    target: &Target<'_>,
+    scale: &mut Value,
+    source: Source<'_>,
+    options: &Options,
+) -> Result<Vec<String>, ApiError> {
     let mut unknown = Vec::new();
     let refuse = |problem: String| refused_as("Scale", "Scale", "v1", source, &problem);
+    if matches!(source, Source::Patched(_)) {
+        if let Some(problem) = untyped(scale) {
+            return Err(refuse(problem));
+        }
+        if patched::has_no_version(scale) && !target.resource.is_custom() {
+            if let Some(problem) = SCALE.refusal_without_version(scale) {
+                return Err(refuse(problem));
+            }
+            options.warn(strictly(patched::unknown_without_version(scale), options).map_err(refuse)?);
+            return Err(wrong_name(target, ""));
+        }
+    }
     if !matches!(source, Source::Strategic(_))
-        && let Some(problem) = (Wanted { group: "autoscaling", kind: "Scale" }).refusal_of(scale)
+        && let Some(problem) = SCALE.refusal_of(scale)
     {
         let version = json::str_at(scale, &["apiVersion"]).rsplit('/').next().unwrap_or_default().to_owned();
         return Err(refused_as(json::str_at(scale, &["kind"]), "Scale", &version, source, &problem));

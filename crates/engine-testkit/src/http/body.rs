@@ -68,8 +68,8 @@ pub(super) fn object(resource: &Resource, version: &str, call: &Call) -> Result<
     if decoded.value.is_null() {
         decoded.value = Value::Object(serde_json::Map::new());
     }
-    if let Some(why) = untyped(&decoded.value) {
-        return Err(unrecognized(format!("couldn't get version/kind; json parse error: {why}")));
+    if let Some(why) = write::untyped(&decoded.value) {
+        return Err(unrecognized(why));
     }
     identify(resource, version, call, &mut decoded.value).map_err(|e| e.unwrap_or_else(&unrecognized))?;
     let kind = json::str_at(&decoded.value, &["kind"]);
@@ -143,8 +143,8 @@ pub(super) fn delete_options(call: &Call) -> Result<Value, ApiError> {
         return Ok(Value::Null);
     }
     let value = read(call).map_err(ApiError::bad_request)?.value;
-    if let Some(why) = untyped(&value) {
-        return Err(ApiError::bad_request(format!("couldn't get version/kind; json parse error: {why}")));
+    if let Some(why) = write::untyped(&value) {
+        return Err(ApiError::bad_request(why));
     }
     match json::str_at(&value, &["kind"]) {
         "" | "DeleteOptions" => match admission::mismatch("v1", "DeleteOptions", &value) {
@@ -221,21 +221,6 @@ fn first_document(text: &str) -> &str {
 
 fn looks_like_json(body: &[u8]) -> bool {
     body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
-}
-
-/// Why kind and version cannot be read.
-fn untyped(value: &Value) -> Option<String> {
-    let Some(object) = value.as_object() else {
-        return Some(format!(
-            "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
-             \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
-            json::type_name(value)
-        ));
-    };
-    ["apiVersion", "kind"].iter().find_map(|key| {
-        let wrong = object.get(*key).filter(|v| !v.is_string() && !v.is_null())?;
-        Some(format!("json: cannot unmarshal {} into Go struct field .{key} of type string", json::type_name(wrong)))
-    })
 }
 
 /// The beginning of a body, for an error.

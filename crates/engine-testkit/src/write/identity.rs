@@ -37,6 +37,23 @@ pub(crate) fn read_body(target: &Target<'_>, body: &mut Value, options: &Options
     check_namespace(target, body)
 }
 
+/// Why nobody can tell of which kind and version an object is.
+pub(crate) fn untyped(value: &Value) -> Option<String> {
+    let why = match value.as_object() {
+        None => Some(format!(
+            "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
+             \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            json::type_name(value)
+        )),
+        Some(object) => ["apiVersion", "kind"].iter().find_map(|key| {
+            let wrong = object.get(*key).filter(|v| !v.is_string() && !v.is_null())?;
+            let kind = json::type_name(wrong);
+            Some(format!("json: cannot unmarshal {kind} into Go struct field .{key} of type string"))
+        }),
+    };
+    why.map(|why| format!("couldn't get version/kind; json parse error: {why}"))
+}
+
 /// Why a body is not what its path is about.
 enum Refused {
     Version(ApiError),
@@ -66,13 +83,6 @@ fn check_kind(target: &Target<'_>, body: &mut Value) -> Result<(), Refused> {
     let kind = json::str_at(body, &["kind"]).to_owned();
     let api_version = json::str_at(body, &["apiVersion"]).to_owned();
     if resource.is_custom() {
-        if kind.is_empty() {
-            let (own, text) = (&resource.kind, body.to_string());
-            let start = if text.len() > 30 { format!("{} ...", text.get(..30).unwrap_or(&text)) } else { text.clone() };
-            return Err(Refused::Other(ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type {own}): Object 'Kind' is missing in '{text}' ({start})",
-            ))));
-        }
         if api_version != wanted {
             return Err(Refused::Version(other_version(&api_version, &wanted)));
         }
@@ -136,9 +146,29 @@ impl<'a> Wanted<'a> {
             true => ("v1", "v1"),
             false => (api_version, api_version.rsplit('/').next().unwrap_or_default()),
         };
-        admission::mismatch(api_version, kind, body).unwrap_or_else(|| {
-            format!("converting ({version}.{kind}) to ({}.{}): unknown conversion", package(self.group), self.kind)
-        })
+        admission::mismatch(api_version, kind, body).unwrap_or_else(|| self.no_conversion(version, kind))
+    }
+
+    /// Why an object without a version cannot be read: a real server takes it for one of its own, internal, types.
+    pub(crate) fn refusal_without_version(&self, body: &Value) -> Option<String> {
+        let kind = json::str_at(body, &["kind"]);
+        if kind.is_empty() || kind == self.kind {
+            return None;
+        }
+        if admission::is_unversioned(kind) {
+            return Some(self.refusal("v1", kind, body));
+        }
+        if !admission::is_of_group(self.group, kind) {
+            let group = self.group;
+            return Some(format!(
+                "no kind {kind:?} is registered for the internal version of group {group:?} in scheme {SCHEME:?}"
+            ));
+        }
+        Some(self.no_conversion(package(self.group), kind))
+    }
+
+    fn no_conversion(&self, package_of_it: &str, kind: &str) -> String {
+        format!("converting ({package_of_it}.{kind}) to ({}.{}): unknown conversion", package(self.group), self.kind)
     }
 }
 
@@ -151,9 +181,12 @@ fn scheme(group: &str) -> &str {
     }
 }
 
+/// How a real server calls what knows its kinds.
+const SCHEME: &str = "pkg/runtime/scheme.go:111";
+
 /// That nobody knows a kind, in the words of a real server.
 pub(crate) fn unregistered(api_version: &str, kind: &str) -> String {
-    format!("no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\"")
+    format!("no kind {kind:?} is registered for version {api_version:?} in scheme {SCHEME:?}")
 }
 
 /// An object that is not called as its path says.

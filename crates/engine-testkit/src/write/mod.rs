@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use self::identity::{check_identity, check_namespace};
 pub(crate) use self::{
-    identity::{Wanted, other_kind, read_body, unregistered, wrong_name},
+    identity::{Wanted, other_kind, read_body, unregistered, untyped, wrong_name},
     warnings::Warnings,
 };
 

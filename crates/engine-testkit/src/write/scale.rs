@@ -228,7 +228,7 @@ fn read(
     source: admission::Source<'_>,
     options: &Options,
 ) -> Result<Value, ApiError> {
-    options.warn(admission::decode_scale(&mut scale, source, options)?);
+    options.warn(admission::decode_scale(target, &mut scale, source, options)?);
     super::check_namespace(target, &mut scale)?;
     let name = str_at(&scale, &["metadata", "name"]);
     if name != target.name {

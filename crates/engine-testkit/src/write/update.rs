@@ -157,6 +157,9 @@ fn counts_empty(resource: &Resource, sent: &Value, filled: &Value) -> bool {
     admission::has_empty(resource, sent, filled, field)
 }
 
+/// That an object is being deleted, in metadata.
+const ENDS: [&str; 2] = ["deletionTimestamp", "deletionGracePeriodSeconds"];
+
 /// What only the server sets in metadata.
 fn keep_server_fields(before: &Value, after: &mut Value) {
     for field in ["creationTimestamp", "generation", "name"] {
@@ -209,9 +212,9 @@ pub(crate) fn finish(
     admission::default(resource, &mut after);
     let sent_empty = with_empties.as_ref().is_some_and(|sent| counts_empty(resource, sent, &after));
     let typed = typed && super::is_keyed(&target, &after) && super::is_keyed(&target, old);
-    // Whoever leaves out that the object is being deleted takes that from those who own it, though it is put back.
-    let ends = ["deletionTimestamp", "deletionGracePeriodSeconds"];
-    let unsaid = ends.map(|field| before.is_terminating() && json::get(&after, &["metadata", field]).is_none());
+    // Whoever leaves out that the object is being deleted takes that from those who own it, and whoever says another time
+    // owns it, though it is put back.
+    let ends = ENDS.map(|field| json::get(&after, &["metadata", field]).filter(|v| !v.is_null()).cloned());
     match target.subresource {
         "status" | "approval" => {
             keep_server_fields(old, &mut after);
@@ -264,8 +267,13 @@ pub(crate) fn finish(
             let writer = options.writer(&api_version, target.subresource, &time);
             if typed {
                 let mut told = Cow::Borrowed(untouched.as_ref().unwrap_or(&after));
-                for (field, _) in ends.iter().zip(unsaid).filter(|(_, unsaid)| *unsaid) {
-                    json::remove(told.to_mut(), &["metadata", field]);
+                if before.is_terminating() {
+                    for (field, sent) in ENDS.into_iter().zip(ends) {
+                        json::remove(told.to_mut(), &["metadata", field]);
+                        if let Some(sent) = sent {
+                            json::set(told.to_mut(), &["metadata", field], sent);
+                        }
+                    }
                 }
                 if let Some(with) = with_empties.as_ref().filter(|_| target.version == &*resource.storage_version) {
                     admission::put_empties_back(resource, &api_version, with, told.to_mut());

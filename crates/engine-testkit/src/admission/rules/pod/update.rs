@@ -120,7 +120,7 @@ fn narrower_affinity(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
     }
     if old_terms.len() != new_terms.len() {
         let detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
-        causes.push(Cause::invalid(at, &new_terms.into(), detail));
+        causes.push(Cause::invalid(at, json::get(new, &path).unwrap_or(&Value::Null), detail));
         return;
     }
     for (i, (old, new)) in old_terms.iter().zip(new_terms).enumerate() {

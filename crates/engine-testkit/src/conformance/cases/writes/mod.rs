@@ -75,9 +75,11 @@ pub(super) mod update {
         a_generation_counts_changes_of_the_spec,
         a_finalizer_is_not_added_to_what_goes,
         a_scale_of_another_kind_is_refused,
+        what_is_said_to_be_a_list_or_a_status_is_read_as_one_first,
         namespaces_are_finalized_by_a_subresource,
         owners_that_are_doubled_are_told_about,
         warnings_are_said_of_what_is_refused_too,
+        who_says_another_end_owns_it,
     );
 }
 
@@ -114,6 +116,7 @@ pub(super) mod patch {
         a_patch_validates_fields,
         a_patch_to_the_wrong_type_is_refused,
         a_patch_that_removes_the_last_finalizer_ends_the_object,
+        what_a_patch_leaves_without_a_version_is_not_read,
     );
 }
 
@@ -427,5 +430,6 @@ pub(super) mod custom {
         a_default_that_comes_later_shows_on_what_is_stored,
         a_field_that_goes_is_pruned_from_what_is_stored,
         fields_may_be_selected,
+        a_patch_that_takes_the_kind_away_is_refused,
     );
 }
