@@ -110,10 +110,11 @@ async fn all(settings: Settings<'_>) -> anyhow::Result<Tally> {
         from = to;
     }
     report(&groups, &smaller);
-    let Counts { requests, lists, watches, events, endless } = counts;
+    let Counts { requests, lists, watches, events, endless, unanswered } = counts;
     let rate = f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / spent.as_secs_f64();
     println!("{requests} requests to each server in {:.1} s, {rate:.0} a second", spent.as_secs_f64());
     println!("{lists} lists with options, {watches} watches with {events} events; {endless} watches without an end");
+    println!("{unanswered} programs ended at a request that the real server did not answer");
     Ok(tally)
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Counts {
     pub(crate) events: usize,
     /// Watches whose end was not accepted by the servers: nothing tells when they have told all.
     pub(crate) endless: usize,
+    /// Programs that ended at a request which the real server did not answer: it closes the connection when it panics.
+    pub(crate) unanswered: usize,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -34,6 +36,7 @@ impl std::ops::AddAssign for Counts {
         self.watches += other.watches;
         self.events += other.events;
         self.endless += other.endless;
+        self.unanswered += other.unanswered;
     }
 }
 
@@ -138,8 +141,15 @@ struct Course<'s, 'p> {
     at: usize,
 }
 
-/// Whether a program is to stop.
-type Goes = Result<(), Found>;
+/// Why a program stops before its end.
+enum Stop {
+    Differs(Found),
+    /// There is nothing to compare with, and what the request did nobody knows.
+    Unanswered,
+}
+
+/// Whether a program goes on.
+type Goes = Result<(), Stop>;
 
 pub(crate) async fn run(program: &Program, sides: &Sides, namespace: &str) -> Run {
     let mut course = Course {
@@ -152,7 +162,11 @@ pub(crate) async fn run(program: &Program, sides: &Sides, namespace: &str) -> Ru
         at: 0,
     };
     let ended = course.all(program).await;
-    Run { counts: course.counts, difference: ended.err().or(course.weaker) }
+    let difference = match ended {
+        Err(Stop::Differs(found)) => Some(found),
+        Err(Stop::Unanswered) | Ok(()) => course.weaker,
+    };
+    Run { counts: course.counts, difference }
 }
 
 impl<'p> Course<'_, 'p> {
@@ -196,17 +210,21 @@ impl<'p> Course<'_, 'p> {
         let text_only = difference.text_only;
         let found = Found { difference, at: self.at, transcript: self.transcript.clone() };
         if !text_only {
-            return Err(found);
+            return Err(Stop::Differs(found));
         }
         self.weaker.get_or_insert(found);
         Ok(())
     }
 
     /// Whether both accepted it.
-    async fn ask(&mut self, operation: &Operation) -> Result<bool, Found> {
+    async fn ask(&mut self, operation: &Operation) -> Result<bool, Stop> {
         let ((request, a), (_, b)) = tokio::join!(self.real.ask(operation), self.ours.ask(operation));
         self.counts.requests += 1;
         self.transcript.push(request.to_string());
+        if a.is_none() && !b.is_none() {
+            self.counts.unanswered += 1;
+            return Err(Stop::Unanswered);
+        }
         self.note(compare::answers(&name(operation), &a, &b))?;
         Ok(a.is_success())
     }
@@ -244,7 +262,12 @@ impl<'p> Course<'_, 'p> {
         let what = name_of_read("WATCH", &watch.read);
         let opened = || Answer { code: 200, warnings: Vec::new(), body: Value::Null };
         match (a, b) {
-            (Ok(real), Ok(ours)) => {
+            (Ok(mut real), Ok(mut ours)) => {
+                if tells_its_beginning(&watch.read) {
+                    let begun = async { tokio::join!(real.begun(), ours.begun()) };
+                    // Without a beginning there is a difference at the end.
+                    let _in_time = tokio::time::timeout(FOLLOWS, begun).await;
+                }
                 self.open.push(Open { watch, request, real, ours });
                 Ok(())
             }
@@ -292,6 +315,12 @@ impl<'p> Course<'_, 'p> {
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
+}
+
+/// Whether a watch says when it has told what was there.
+fn tells_its_beginning(read: &Read) -> bool {
+    let is_true = |key: &str| read.query.iter().any(|(k, v)| *k == key && matches!(&**v, "true" | "1"));
+    is_true("sendInitialEvents") && is_true("allowWatchBookmarks")
 }
 
 /// How long both servers get to follow a definition, or to tell of a write.

@@ -1,6 +1,6 @@
 //! The two servers, behind the same client.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use anyhow::Context as _;
 use gitops_engine_testkit::Cluster;
@@ -38,7 +38,19 @@ impl Answer {
     pub(crate) fn is_success(&self) -> bool {
         self.code < 300
     }
+
+    /// In place of an answer that did not come, which differs from all that did.
+    fn none(why: &anyhow::Error) -> Self {
+        Self { code: NONE, warnings: Vec::new(), body: Value::from(format!("{why:#}")) }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.code == NONE
+    }
 }
+
+/// The code of no answer.
+const NONE: u16 = 999;
 
 impl Sides {
     pub(crate) async fn start(seed: u64) -> anyhow::Result<Self> {
@@ -64,7 +76,7 @@ impl Side {
     pub(crate) async fn send(&self, request: &Request) -> Answer {
         match self.try_send(request).await {
             Ok(answer) => answer,
-            Err(error) => Answer { code: 999, warnings: Vec::new(), body: Value::from(format!("{error:#}")) },
+            Err(error) => Answer::none(&error),
         }
     }
 
@@ -84,13 +96,11 @@ impl Side {
 
     /// Opens a watch, unless the server refuses it.
     pub(crate) async fn open(&self, request: &Request) -> Result<Stream, Answer> {
-        let none =
-            |error: anyhow::Error| Answer { code: 999, warnings: Vec::new(), body: Value::from(format!("{error:#}")) };
-        let response = self.begin(request).await.map_err(none)?;
+        let response = self.begin(request).await.map_err(|error| Answer::none(&error))?;
         if response.status().as_u16() == 200 {
-            return Ok(Stream { body: response.into_body(), unread: Vec::new() });
+            return Ok(Stream { body: response.into_body(), unread: Vec::new(), early: VecDeque::new() });
         }
-        Err(Self::whole(response).await.unwrap_or_else(none))
+        Err(Self::whole(response).await.unwrap_or_else(|error| Answer::none(&error)))
     }
 
     async fn try_send(&self, request: &Request) -> anyhow::Result<Answer> {
@@ -114,11 +124,31 @@ impl Side {
 pub(crate) struct Stream {
     body: kube::client::Body,
     unread: Vec<u8>,
+    /// What was told up to the end of the initial events.
+    early: VecDeque<Value>,
 }
 
 impl Stream {
+    /// Reads the initial events, so that what is written from now on is not one of them.
+    pub(crate) async fn begun(&mut self) {
+        while let Some(event) = self.read().await {
+            let ended = event.to_string().contains("k8s.io/initial-events-end");
+            self.early.push_back(event);
+            if ended {
+                return;
+            }
+        }
+    }
+
     /// The next event; nothing once the server has closed the watch.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        match self.early.pop_front() {
+            Some(event) => Some(event),
+            None => self.read().await,
+        }
+    }
+
+    async fn read(&mut self) -> Option<Value> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
