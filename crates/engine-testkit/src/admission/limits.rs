@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{quantity, rules};
+use super::amounts::{Amount, Amounts, amounts, of_containers, of_kind};
 use crate::{
     json::{self, default as fill, get, list_at, map_at, str_at},
     resources::GroupResource,
@@ -17,33 +17,6 @@ const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 
 /// The resources that a Pod may ask for as a whole.
 const OF_PODS: [&str; 2] = ["cpu", "memory"];
-
-/// Billionths of a unit in one thousandth.
-const MILLI: i128 = quantity::ONE / 1000;
-
-/// How much of each resource.
-type Amounts = BTreeMap<String, Amount>;
-
-struct Amount {
-    nanos: i128,
-    text: String,
-}
-
-impl Amount {
-    fn of(text: &str) -> Option<Self> {
-        Some(Self { nanos: quantity::value(text)?, text: text.to_owned() })
-    }
-
-    /// Thousandths, rounded up, as amounts are compared.
-    fn milli(&self) -> i128 {
-        self.nanos.div_euclid(MILLI) + i128::from(self.nanos.rem_euclid(MILLI) > 0)
-    }
-}
-
-fn amounts(of: &Value, path: &[&str]) -> Amounts {
-    let entries = map_at(of, path).into_iter().flatten();
-    entries.filter_map(|(name, amount)| Some((name.clone(), Amount::of(amount.as_str()?)?))).collect()
-}
 
 /// The items of all LimitRanges of a namespace, range by range.
 fn ranges<'s>(state: &'s State, namespace: &str) -> Vec<&'s [Value]> {
@@ -155,9 +128,7 @@ fn refuse(mut wrong: Vec<String>) -> Result<(), String> {
 
 /// What a Pod asks for as a whole: what it says itself goes before what its containers need.
 fn of_whole_pod(spec: &Value, field: &str) -> Amounts {
-    let sums = rules::total_of_containers(spec, field).into_iter();
-    let mut all: Amounts =
-        sums.map(|(name, (nanos, like))| (name, Amount { nanos, text: quantity::written(nanos, &like) })).collect();
+    let mut all = of_containers(spec, of_kind(field));
     all.extend(amounts(spec, &["resources", field]).into_iter().filter(|(name, _)| OF_PODS.contains(&name.as_str())));
     all
 }

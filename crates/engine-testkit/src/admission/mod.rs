@@ -1,5 +1,6 @@
 //! What happens to an object between the request and the store: unknown fields, defaults, validation.
 
+mod amounts;
 mod claim;
 mod classes;
 mod default;
@@ -14,6 +15,7 @@ mod patched;
 mod pod;
 mod prepare;
 mod quantity;
+mod quota;
 mod rules;
 mod service;
 mod validate;
@@ -30,6 +32,7 @@ pub(crate) use go::{decode_protobuf, nothing_of};
 pub(crate) use meta::{Doubled, drop_doubled_owners, manager_name, manager_of_agent};
 pub(crate) use pod::TOPOLOGY;
 pub(crate) use prepare::{prepare, takes_template_labels};
+pub(crate) use quota::{charge, counted_anew};
 pub(crate) use rules::webhook_client;
 pub(crate) use service::allocate;
 pub(crate) use validate::{refuse_version, validate_create, validate_update};

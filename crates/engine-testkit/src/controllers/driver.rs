@@ -140,7 +140,7 @@ fn collect(state: &mut State, now: Now) {
             state.queue.add(follower, at);
         }
         match &after {
-            Some(object) if follow::is_interesting(state, &key, object) => state.queue.add(key, at),
+            Some(object) if follow::is_interesting(state, &key, before.as_deref(), object) => state.queue.add(key, at),
             Some(_) => {}
             None => state.queue.forget(&key),
         }

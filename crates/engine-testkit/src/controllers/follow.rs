@@ -9,7 +9,13 @@ use crate::{
 };
 
 /// Whether any controller has something to do with an object of its own.
-pub(super) fn is_interesting(state: &State, key: &ObjectKey, object: &Stored) -> bool {
+pub(super) fn is_interesting(state: &State, key: &ObjectKey, before: Option<&Stored>, object: &Stored) -> bool {
+    // What is used of a quota is written by those who know.
+    if &*key.gr.resource == "resourcequotas"
+        && before.is_some_and(|before| before.value["spec"]["hard"] == object.value["spec"]["hard"])
+    {
+        return object.is_terminating();
+    }
     super::has_controller(&key.gr)
         || object.is_terminating()
         || !list_at(&object.value, &["metadata", "ownerReferences"]).is_empty()
@@ -113,16 +119,18 @@ pub(super) fn followers(
     out
 }
 
-/// A quota counts what comes and goes, and Pods that end.
+/// What goes, or is no longer counted, is to be given back to its quotas. What comes was counted when it was admitted.
 fn quotas(state: &State, key: &ObjectKey, before: Option<&Stored>, after: Option<&Stored>, out: &mut Vec<ObjectKey>) {
     let ends = |o: &Stored| super::conditions::is_finished(&o.value);
     let counts = match (before, after) {
-        (Some(before), Some(after)) => {
-            &*key.gr.resource == "pods" && ends(before) != ends(after)
-                || &*key.gr.resource == "services" && before.value["spec"]["type"] != after.value["spec"]["type"]
-                || &*key.gr.resource == "persistentvolumeclaims"
-        }
-        _ => true,
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(before), Some(after)) => match &*key.gr.resource {
+            "pods" => ends(after) && !ends(before),
+            "services" => before.value["spec"]["type"] != after.value["spec"]["type"],
+            "persistentvolumeclaims" => true,
+            _ => false,
+        },
     };
     if key.namespace().is_empty() || !counts {
         return;

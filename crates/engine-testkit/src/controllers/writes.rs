@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::events::{self, Note};
+use super::{
+    deployment,
+    events::{self, Note},
+};
 use crate::{
     clock::Now,
     json::{self, get, str_at},
@@ -24,6 +27,8 @@ pub(crate) enum Write {
     Replace(ObjectKey, Value),
     /// The object with its new status; annotations go along.
     Status(ObjectKey, Value),
+    /// The same, where everything before it could be created.
+    StatusOnceMade(ObjectKey, Value),
     Delete(ObjectKey, delete::Propagation),
     /// A namespace with its new finalizers (of its spec) and status.
     Finalize(ObjectKey, Value),
@@ -77,25 +82,32 @@ pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: 
                 let limit = state.settings.pods_per_owner;
                 refused = Some((
                     gr,
+                    String::new(),
                     format!("the test cluster makes {limit} Pods for one owner (`Builder::pods_per_owner`)"),
                 ));
             }
             // What is refused once in a look is refused again.
             Write::Create(..) if refused.is_some() => {}
-            Write::Create(gr, object) => match create(state, &gr, object, manager, now) {
-                Ok(name) => {
-                    created = true;
-                    if let (Some(component), Some(about)) = (maker(&by.gr), &about)
-                        && &*gr.resource == "pods"
-                    {
-                        let note = Note::normal(component, "SuccessfulCreate", format!("Created pod: {name}"));
-                        events::record(state, about, note, now);
+            Write::Create(gr, object) => {
+                let wanted = str_at(&object, &["metadata", "name"]).to_owned();
+                match create(state, &gr, object, manager, now) {
+                    Ok(name) => {
+                        created = true;
+                        if let (Some(component), Some(about)) = (maker(&by.gr), &about)
+                            && &*gr.resource == "pods"
+                        {
+                            let note = Note::normal(component, "SuccessfulCreate", format!("Created pod: {name}"));
+                            events::record(state, about, note, now);
+                        }
                     }
+                    Err(message) => refused = Some((gr, wanted, message)),
                 }
-                Err(message) => refused = Some((gr, message)),
-            },
+            }
             Write::Update(key, value) => one(state, &key, value, "", manager, now),
-            Write::Status(key, value) => one(state, &key, value, "status", manager, now),
+            Write::StatusOnceMade(..) if refused.is_some() => {}
+            Write::Status(key, value) | Write::StatusOnceMade(key, value) => {
+                one(state, &key, value, "status", manager, now)
+            }
             Write::Replace(key, value) => {
                 let (Some(resource), Some(stored)) =
                     (state.registry.of(&key.gr).cloned(), state.store.at(&key).cloned())
@@ -141,7 +153,7 @@ pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: 
         }
     }
     match refused {
-        Some((gr, message)) => refusal(state, by, about.as_deref(), &gr, message, now),
+        Some(refused) => refusal(state, by, about.as_deref(), refused, now),
         None if created => {
             state.queue.refused.remove(by);
         }
@@ -166,21 +178,35 @@ fn maker(gr: &GroupResource) -> Option<&'static str> {
     }
 }
 
+/// What was to be created, under which name (if it has one), and why it was not.
+type Refused = (GroupResource, String, String);
+
 /// A creation that the API refused is tried again, later each time.
-fn refusal(state: &mut State, by: &ObjectKey, about: Option<&Stored>, gr: &GroupResource, message: String, now: Now) {
+fn refusal(state: &mut State, by: &ObjectKey, about: Option<&Stored>, (gr, name, message): Refused, now: Now) {
     tracing::debug!(%gr, message, "a simulated controller could not create an object");
     let entry = state.queue.refused.entry(by.clone()).or_insert((0, String::new()));
     *entry = (entry.0 + 1, message.clone());
     let again = Duration::from_millis(5).saturating_mul(1 << entry.0.min(17)).min(Duration::from_secs(1000));
     state.queue.add(by.clone(), now.elapsed + again);
-    if let (Some(component), Some(about)) = (maker(&by.gr), about) {
-        events::record(
-            state,
-            about,
-            Note::warning(component, "FailedCreate", format!("Error creating: {message}")),
-            now,
-        );
-    }
+    let Some(about) = about else { return };
+    let owner = by.name();
+    let (component, reason, message) = match (&*by.gr.resource, &*gr.resource) {
+        ("statefulsets", "pods") => {
+            let message = format!("Create Pod {name} in StatefulSet {owner} failed error: {message}");
+            ("statefulset-controller", "FailedCreate", message)
+        }
+        ("cronjobs", _) => ("cronjob-controller", "FailedCreate", format!("Error creating job: {message}")),
+        ("deployments", _) => {
+            let message = format!("Failed to create new replica set {name:?}: {message}");
+            one(state, by, deployment::not_made(&about.value, &message, now), "status", "kube-controller-manager", now);
+            ("deployment-controller", "ReplicaSetCreateError", message)
+        }
+        _ => match maker(&by.gr) {
+            Some(component) => (component, "FailedCreate", format!("Error creating: {message}")),
+            None => return,
+        },
+    };
+    events::record(state, about, Note::warning(component, reason, message), now);
 }
 
 /// Creates an object, with its status. The answer is its name.

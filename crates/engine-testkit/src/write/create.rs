@@ -138,6 +138,11 @@ pub(crate) fn create(
         state.put_back(drawn);
         return Err(e);
     }
+    if let Err(e) = admission::charge(state, &target, None, &body, options) {
+        // The next name is another one, and addresses are free again.
+        state.put_back((state.seed.clone(), drawn.1, drawn.2));
+        return Err(e);
+    }
     let has_version = json::str_at(&body, &["metadata", "resourceVersion"]).parse().is_ok_and(|v: u64| v != 0);
     if has_version && !options.dry_run && posted {
         // An unwrapped error of the storage on a real server, and so without a reason.

@@ -344,7 +344,10 @@ pub(crate) fn finish(
     managed.write(&mut after);
     json::copy(old, &mut after, &["metadata", "resourceVersion"]);
     let refused = admission::refuse_change(state, &target, old, &after);
-    if let Err(e) = refused.and_then(|()| options.admit(state, &target, Some(before), Some(&after))) {
+    let allowed = refused
+        .and_then(|()| options.admit(state, &target, Some(before), Some(&after)))
+        .and_then(|()| admission::charge(state, &target, Some(old), &after, options));
+    if let Err(e) = allowed {
         state.put_back(drawn);
         return Err(e);
     }

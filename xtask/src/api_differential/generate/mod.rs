@@ -7,6 +7,7 @@ mod mutate;
 mod pod;
 mod pod_actions;
 mod pod_fields;
+mod quotas;
 mod reads;
 mod refused;
 mod watch;
@@ -27,6 +28,8 @@ const APPLY: &str = "application/apply-patch+yaml";
 
 /// How many of a hundred steps are reads with options.
 const READS: usize = 12;
+/// How many of a hundred programs about quotas make what those count, rather than quotas.
+const UNDER_QUOTAS: usize = 60;
 /// How many of a hundred programs watch what they write.
 const WATCHED: usize = 60;
 
@@ -167,6 +170,9 @@ fn drawn(seed: u64, number: u64, only: Option<&str>, pool: &[Definition]) -> Pro
     }
     if area == changes::AREA {
         return changes::program(&mut rng, steps);
+    }
+    if area == quotas::AREA && rng.chance(UNDER_QUOTAS) {
+        return quotas::program(&mut rng, steps);
     }
     let subjects: Vec<Subject> = if area == "custom" {
         let definition = &pool[rng.below(pool.len())];

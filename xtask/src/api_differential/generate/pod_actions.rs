@@ -241,7 +241,7 @@ fn debugger(rng: &mut Rng) -> Value {
     container
 }
 
-fn resize(rng: &mut Rng, name: &str) -> Operation {
+pub(super) fn resize(rng: &mut Rng, name: &str) -> Operation {
     let list = if rng.chance(15) { "initContainers" } else { "containers" };
     let own = if list == "containers" { rng.pick(&["main", "main", "main", "main", "side", "other"]) } else { "init" };
     let mut container = json!({"name": own, "resources": amounts(rng)});
@@ -286,7 +286,7 @@ fn amounts(rng: &mut Rng) -> Value {
 }
 
 /// A Pod that a budget may select, and that asks for something, or not.
-fn plain_pod(rng: &mut Rng, name: &str) -> Operation {
+pub(super) fn plain_pod(rng: &mut Rng, name: &str) -> Operation {
     let mut pod = if rng.chance(30) {
         pod::pod(rng)
     } else {
@@ -314,7 +314,7 @@ fn plain_pod(rng: &mut Rng, name: &str) -> Operation {
 }
 
 /// A Pod runs, and is ready or not.
-fn begin(rng: &mut Rng, name: &str) -> Operation {
+pub(super) fn begin(rng: &mut Rng, name: &str) -> Operation {
     let ready = rng.pick(&["True", "True", "False"]);
     let mut conditions = vec![
         json!({"type": "Ready", "status": ready, "lastProbeTime": null, "lastTransitionTime": "2020-01-01T00:00:00Z"}),

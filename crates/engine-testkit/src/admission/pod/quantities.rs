@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     admission::{
+        amounts::{of_containers, of_kind},
         quantity,
-        rules::{self, is_pages},
+        rules::is_pages,
     },
     json::{get, map_at},
 };
@@ -30,15 +31,15 @@ pub(super) fn of_pod(spec: &mut Value) {
     if limits.is_empty() && requests.is_empty() {
         return;
     }
-    for (name, (sum, like)) in rules::total_of_containers(spec, "limits") {
+    for (name, sum) in of_containers(spec, of_kind("limits")) {
         if is_pages(&name) && !requests.contains_key(&name) {
-            limits.entry(name).or_insert_with(|| quantity::written(sum, &like).into());
+            limits.entry(name).or_insert_with(|| sum.text.into());
         }
     }
     if !limits.is_empty() {
-        for (name, (sum, like)) in rules::total_of_containers(spec, "requests") {
+        for (name, sum) in of_containers(spec, of_kind("requests")) {
             if supported(&name) && !is_pages(&name) {
-                requests.entry(name).or_insert_with(|| quantity::written(sum, &like).into());
+                requests.entry(name).or_insert_with(|| sum.text.into());
             }
         }
         for (name, limit) in &limits {

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use super::admit;
 use crate::{
-    admission::{quantity, rules},
+    admission::{
+        amounts::{of_containers, of_kind},
+        quantity,
+    },
     json::{get, i64_at, list_at, str_at},
     resources::GroupResource,
     state::State,
@@ -134,7 +137,7 @@ fn needed(before: &Value, after: &Value) -> Vec<&'static str> {
 /// What a Pod asks for, in billionths.
 fn requested(spec: &Value, what: &str) -> i128 {
     let amount = |path: &[&str]| get(spec, path).and_then(Value::as_str).and_then(quantity::value);
-    let of_containers = || rules::total_of_containers(spec, "requests").get(what).map_or(0, |(sum, _)| *sum);
+    let of_containers = || of_containers(spec, of_kind("requests")).get(what).map_or(0, |sum| sum.nanos);
     let own = amount(&["resources", "requests", what]).unwrap_or_else(of_containers);
     own + amount(&["overhead", what]).unwrap_or(0)
 }

@@ -25,10 +25,15 @@ use serde_json::Value;
 
 pub(super) use self::pod::{
     app_armor_key, app_armor_profile, created as pod_created, is_app_armor, pod, status_updated as pod_status_updated,
-    total_of_containers, updated as pod_updated,
+    updated as pod_updated,
 };
 pub(super) use self::volume::OPTIONS as MOUNT_OPTIONS;
-pub(super) use self::{at::At, change::change, event::made_newer, resource_names::is_pages};
+pub(super) use self::{
+    at::At,
+    change::change,
+    event::made_newer,
+    resource_names::{is_extended, is_native, is_pages},
+};
 use crate::{status::Cause, write::Target};
 
 /// A new object, or the next state of one.

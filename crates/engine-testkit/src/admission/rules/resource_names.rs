@@ -36,12 +36,12 @@ pub(in crate::admission) fn is_pages(name: &str) -> bool {
 }
 
 /// Whether the name is the server's own rather than that of a device or the like.
-pub(super) fn is_native(name: &str) -> bool {
+pub(in crate::admission) fn is_native(name: &str) -> bool {
     !name.contains('/') || name.contains("kubernetes.io/")
 }
 
 /// Whether a container may ask for it although the server does not know it.
-pub(super) fn is_extended(name: &str) -> bool {
+pub(in crate::admission) fn is_extended(name: &str) -> bool {
     !is_native(name) && !name.starts_with("requests.") && names::key_complaints(&format!("requests.{name}")).is_empty()
 }
 

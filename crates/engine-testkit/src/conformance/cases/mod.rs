@@ -72,6 +72,7 @@ pub(super) const AREAS: &[&[Case]] = &[
     writes::validation::CASES,
     writes::crd::CASES,
     writes::custom::CASES,
+    writes::quota::CASES,
     // What controllers do.
     controllers::deployment::CASES,
     controllers::replicaset::CASES,
@@ -83,6 +84,7 @@ pub(super) const AREAS: &[&[Case]] = &[
     controllers::storage::CASES,
     controllers::garbage::CASES,
     controllers::objects::CASES,
+    controllers::quotas::CASES,
 ];
 
 /// The table of an area: names of functions, each with its flags.

@@ -4,6 +4,8 @@
 mod rollout;
 mod status;
 
+pub(super) use self::status::not_made;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -366,7 +368,7 @@ impl Rollout<'_> {
                 self.view.now,
             );
         }
-        decision.status(self.key, deployment, after);
+        decision.write(Write::StatusOnceMade(self.key.clone(), after));
     }
 
     /// Sets at rest beyond the history's limit go, the oldest first.

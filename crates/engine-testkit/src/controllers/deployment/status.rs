@@ -17,6 +17,15 @@ pub(super) fn has_deadline(deployment: &Value) -> bool {
     i64_at(deployment, &["spec", "progressDeadlineSeconds"]).is_some_and(|d| d < UNLIMITED)
 }
 
+/// The Deployment as it is when the ReplicaSet for its template was refused.
+pub(in crate::controllers) fn not_made(deployment: &Value, why: &str, now: Now) -> Value {
+    let mut after = deployment.clone();
+    if has_deadline(deployment) {
+        put_condition(&mut after, "Progressing", "False", "ReplicaSetCreateError", why, false, now);
+    }
+    after
+}
+
 /// Whether a status says that everything is as wanted.
 pub(super) fn is_complete(deployment: &Value, status: &Value) -> bool {
     let wanted = replicas(deployment);

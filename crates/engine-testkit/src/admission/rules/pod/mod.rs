@@ -152,11 +152,3 @@ pub(in crate::admission) fn is_app_armor(profile: &Value) -> bool {
     security::app_armor(&At::root(profile), &mut causes);
     causes.is_empty()
 }
-
-/// What the containers of a spec ask for at the same time, at most, by resource.
-pub(in crate::admission) fn total_of_containers(
-    spec: &Value,
-    kind: &str,
-) -> std::collections::BTreeMap<String, (i128, String)> {
-    resources::total(&At::root(spec), kind)
-}

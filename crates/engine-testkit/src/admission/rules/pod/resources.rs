@@ -1,11 +1,10 @@
 //! What containers and Pods ask for:
 //! <https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/>
 
-use std::collections::BTreeMap;
-
 use super::{At, claims};
 use crate::{
     admission::{
+        amounts::{Amount, of_containers, of_kind},
         quantity::{self, ONE},
         rules::resource_names::{self, is_native, is_pages},
     },
@@ -37,18 +36,18 @@ pub(super) fn of_pod(spec: &At<'_>, claims: &[&str], causes: &mut Vec<Cause>) {
     }
     requirements(&at, Level::Pod, causes);
     claims::used(&at.field("claims"), claims, causes);
-    let too_little = |at: &At<'_>, kind: &str, sum: i128, like: &str, causes: &mut Vec<Cause>| {
-        if at.is_set() && at.quantity().is_some_and(|own| sum > own) {
-            let sum = quantity::written(sum, like);
+    let too_little = |at: &At<'_>, kind: &str, sum: &Amount, causes: &mut Vec<Cause>| {
+        if at.is_set() && at.quantity().is_some_and(|own| sum.nanos > own) {
+            let sum = &sum.text;
             at.invalid(&format!("must be greater than or equal to aggregate container {kind} of {sum}"), causes);
         }
     };
-    for (name, (sum, like)) in total(spec, "requests") {
-        too_little(&entry(&at, "requests", &name), "requests", sum, &like, causes);
+    for (name, sum) in of_containers(spec.value, of_kind("requests")) {
+        too_little(&entry(&at, "requests", &name), "requests", &sum, causes);
     }
-    for (name, (sum, like)) in total(spec, "limits") {
+    for (name, sum) in of_containers(spec.value, of_kind("limits")) {
         if is_pages(&name) {
-            too_little(&entry(&at, "limits", &name), "limits", sum, &like, causes);
+            too_little(&entry(&at, "limits", &name), "limits", &sum, causes);
         }
     }
     for (i, container) in spec.field("containers").items().enumerate() {
@@ -73,39 +72,6 @@ pub(super) fn billionths(amount: &serde_json::Value) -> Option<String> {
 fn entry<'a>(at: &At<'a>, list: &str, name: &str) -> At<'a> {
     let list = at.field(list);
     At::new(list.field(name).value, &format!("{}[{name}]", list.path))
-}
-
-/// What the containers ask for at the same time, at most, and a quantity that is written as the sum is.
-pub(in crate::admission) fn total(spec: &At<'_>, kind: &str) -> BTreeMap<String, (i128, String)> {
-    let add = |to: &mut BTreeMap<String, (i128, String)>, container: &At<'_>| {
-        for (name, amount) in container.field("resources").field(kind).entries() {
-            let sum = to.entry(name.to_owned()).or_insert_with(|| (0, amount.text().to_owned()));
-            sum.0 = sum.0.saturating_add(amount.quantity().unwrap_or(0));
-        }
-    };
-    let mut sum = BTreeMap::new();
-    spec.field("containers").items().for_each(|container| add(&mut sum, &container));
-    let mut running = BTreeMap::new();
-    let mut most: BTreeMap<String, (i128, String)> = BTreeMap::new();
-    for container in spec.field("initContainers").items() {
-        let mut now = running.clone();
-        add(&mut now, &container);
-        if container.field("restartPolicy").text() == "Always" {
-            add(&mut sum, &container);
-            running.clone_from(&now);
-        }
-        for (name, amount) in now {
-            if most.get(&name).is_none_or(|before| before.0 < amount.0) {
-                most.insert(name, amount);
-            }
-        }
-    }
-    for (name, amount) in most {
-        if sum.get(&name).is_none_or(|before| before.0 < amount.0) {
-            sum.insert(name, amount);
-        }
-    }
-    sum
 }
 
 pub(super) fn overhead(at: &At<'_>, causes: &mut Vec<Cause>) {

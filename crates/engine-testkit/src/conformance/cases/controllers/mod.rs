@@ -10,6 +10,7 @@ pub(super) mod job;
 pub(super) mod network;
 pub(super) mod objects;
 pub(super) mod pod;
+pub(super) mod quotas;
 pub(super) mod replicaset;
 pub(super) mod statefulset;
 pub(super) mod storage;

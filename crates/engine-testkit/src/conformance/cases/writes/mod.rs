@@ -433,3 +433,30 @@ pub(super) mod custom {
         a_patch_that_takes_the_kind_away_is_refused,
     );
 }
+
+pub(super) mod quota {
+    super::scripts!("quota", "quota.yaml":
+        pods_are_counted_as_they_are_made,
+        a_trial_is_refused_and_not_counted,
+        what_goes_is_given_back,
+        a_pod_that_ended_is_one_object_and_no_pod,
+        what_is_invalid_is_said_first,
+        a_name_that_is_taken_is_counted_all_the_same,
+        containers_say_what_they_ask_for,
+        a_pod_asks_for_its_containers,
+        devices_and_pages_are_counted_as_requests,
+        all_quotas_have_to_allow_it,
+        services_have_ports_and_load_balancers,
+        claims_are_counted_by_class,
+        scopes_tell_apart_who_asks_for_something,
+        scopes_tell_apart_who_ends,
+        scopes_tell_apart_who_goes_on,
+        scopes_select_priorities,
+        scopes_select_those_without_a_priority,
+        scopes_find_who_looks_at_other_namespaces,
+        scopes_select_classes_of_volumes,
+        what_is_used_is_to_be_known,
+        a_resize_is_counted,
+        quotas_are_counted_too,
+    );
+}
