@@ -1,6 +1,9 @@
 //! The two servers, behind the same client.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use gitops_engine_testkit::Cluster;
@@ -44,6 +47,11 @@ impl Answer {
         Self { code: NONE, warnings: Vec::new(), body: Value::from(format!("{why:#}")) }
     }
 
+    /// Whether a server has not read the objects of a definition yet: it asks to be asked again.
+    fn is_too_early(&self) -> bool {
+        self.code == 429 && self.body["message"] == "storage is (re)initializing"
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.code == NONE
     }
@@ -74,9 +82,13 @@ impl Sides {
 impl Side {
     /// Sends a request. That there is no answer at all is an answer too: it differs from every other.
     pub(crate) async fn send(&self, request: &Request) -> Answer {
-        match self.try_send(request).await {
-            Ok(answer) => answer,
-            Err(error) => Answer::none(&error),
+        let began = Instant::now();
+        loop {
+            let answer = self.try_send(request).await.unwrap_or_else(|error| Answer::none(&error));
+            if !answer.is_too_early() || began.elapsed() > PATIENCE {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
