@@ -95,7 +95,7 @@ async fn drift_is_put_back_while_the_state_store_is_gone() {
     std::fs::rename(world.repository.folder.path(), &elsewhere).unwrap();
     let failed = |event: &Event| matches!(event, Event::Failed { writes: 0, .. });
     world.heard.wait("the failure to reach the store", 1, failed).await;
-    assert!(world.cluster.edit("ConfigMap", "default", "kept", |object| object["data"]["value"] = "2".into()));
+    world.cluster.edit("ConfigMap", "default", "kept", |object| object["data"]["value"] = "2".into()).unwrap();
     world.heard.wait("the repair", 2, synced("app")).await;
     assert_eq!(world.cluster.get("ConfigMap", "default", "kept").unwrap()["data"]["value"], "1");
     std::fs::rename(&elsewhere, world.repository.folder.path()).unwrap();
@@ -108,12 +108,12 @@ async fn every_kind_of_drift_is_put_back() {
     let world = World::new(&[("app/a.yaml", &config("changed", "1")), ("app/b.yaml", &config("deleted", "1"))]);
     let (task, stop) = world.run(&["app"]);
     world.heard.wait("the sync", 1, synced("app")).await;
-    assert!(world.cluster.delete("ConfigMap", "default", "deleted"));
+    world.cluster.delete("ConfigMap", "default", "deleted").unwrap();
     world.heard.wait("the repair", 2, synced("app")).await;
     assert!(world.cluster.get("ConfigMap", "default", "deleted").is_some());
     // A field of somebody else is nobody's drift.
     let before = world.cluster.request_count();
-    assert!(world.cluster.edit("ConfigMap", "default", "changed", |object| object["data"]["other"] = "x".into()));
+    world.cluster.edit("ConfigMap", "default", "changed", |object| object["data"]["other"] = "x".into()).unwrap();
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(world.cluster.writes_since(before), 0);
     assert_eq!(world.cluster.get("ConfigMap", "default", "changed").unwrap()["data"]["other"], "x");
@@ -146,7 +146,10 @@ async fn a_fight_over_a_field_is_told_and_does_not_become_a_storm() {
     let before = world.cluster.request_count();
     // Somebody insists on another value for ten minutes.
     for _ in 0..600 {
-        world.cluster.edit("ConfigMap", "default", "contested", |object| object["data"]["value"] = "theirs".into());
+        world
+            .cluster
+            .edit("ConfigMap", "default", "contested", |object| object["data"]["value"] = "theirs".into())
+            .unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let writes = world.cluster.writes_since(before);

@@ -46,7 +46,7 @@ async fn live(seed: u64, faulty: bool) -> Picture {
             0 => {}
             1 => repository.commit(&[("web.yaml", NEXT)], &[]),
             _ => {
-                cluster.edit("Deployment", "shop", "web", |object| object["spec"]["replicas"] = 7.into());
+                cluster.edit("Deployment", "shop", "web", |object| object["spec"]["replicas"] = 7.into()).unwrap();
                 repository.commit(&[], &["banner.yaml"]);
             }
         }

@@ -77,7 +77,7 @@ async fn scenario() -> Result<(), Box<dyn std::error::Error>> {
     assert!(has("blue"));
 
     // Somebody takes a quota away. Nothing tells the controller, but it looks again.
-    cluster.delete("resourcequotas", "blue", "team");
+    cluster.delete("resourcequotas", "blue", "team")?;
     tokio::time::sleep(RESYNC + Duration::from_secs(1)).await;
     assert!(has("blue"), "the resync");
 

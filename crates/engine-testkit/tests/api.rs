@@ -71,7 +71,7 @@ async fn pages_are_pinned_to_one_revision_and_expire() {
     let first = api.list(&ListParams::default().limit(2)).await.unwrap();
     assert_eq!(names(&first.items), ["s0", "s1"]);
     assert_eq!(first.metadata.remaining_item_count, Some(3));
-    cluster.delete("secrets", "default", "s2");
+    cluster.delete("secrets", "default", "s2").unwrap();
     cluster.create(secret("s25")).unwrap();
     let token = first.metadata.continue_.clone().unwrap();
     let second = api.list(&ListParams::default().limit(10).continue_token(&token)).await.unwrap();
@@ -108,9 +108,9 @@ async fn a_watch_resumes_without_loss_and_learns_that_it_is_too_old() {
     cluster.create(secret("b")).unwrap();
     let mut watch = api.watch(&WatchParams::default(), &start).await.unwrap().boxed();
     assert_eq!(seen(watch.try_next().await.unwrap().unwrap()), "ADDED b");
-    cluster.edit("secrets", "default", "a", |o| o["data"] = json!({"k": "dg=="}));
+    cluster.edit("secrets", "default", "a", |o| o["data"] = json!({"k": "dg=="})).unwrap();
     assert_eq!(seen(watch.try_next().await.unwrap().unwrap()), "MODIFIED a");
-    cluster.delete("secrets", "default", "a");
+    cluster.delete("secrets", "default", "a").unwrap();
     let last = watch.try_next().await.unwrap().unwrap();
     let WatchEvent::Deleted(gone) = &last else { panic!("{last:?}") };
     let resume = gone.metadata.resource_version.clone().unwrap();
@@ -136,9 +136,9 @@ async fn a_watch_with_a_selector_turns_changes_into_additions_and_deletions() {
     let rv = cluster.revision().to_string();
     let mut watch = api.watch(&WatchParams::default().labels("on=yes"), &rv).await.unwrap().boxed();
     cluster.create(secret("a")).unwrap();
-    cluster.edit("secrets", "default", "a", |o| o["metadata"]["labels"] = json!({"on": "yes"}));
+    cluster.edit("secrets", "default", "a", |o| o["metadata"]["labels"] = json!({"on": "yes"})).unwrap();
     assert_eq!(seen(watch.try_next().await.unwrap().unwrap()), "ADDED a");
-    cluster.edit("secrets", "default", "a", |o| o["metadata"]["labels"] = json!({"on": "no"}));
+    cluster.edit("secrets", "default", "a", |o| o["metadata"]["labels"] = json!({"on": "no"})).unwrap();
     assert_eq!(seen(watch.try_next().await.unwrap().unwrap()), "DELETED a");
 }
 
@@ -580,4 +580,52 @@ async fn the_same_over_a_socket() {
     api.create(&PostParams::default(), &object(config_map("a", json!({"x": "1"})))).await.unwrap();
     assert_eq!(seen(watch.try_next().await.unwrap().unwrap()), "ADDED a");
     assert!(server.kubeconfig().contains(&server.url()));
+}
+
+#[test]
+fn what_a_test_does_wrong_past_the_api_is_told() {
+    let cluster = Cluster::default();
+    let wrong = |object: Value| cluster.create(object).unwrap_err().to_string();
+    assert_eq!(
+        wrong(json!("text")),
+        "the test cluster refused an object without a kind without a name: no matches for kind \"\" in version \"\""
+    );
+    assert_eq!(
+        wrong(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "date": {}})),
+        "the test cluster refused ConfigMap a: ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict \
+         decoding error: unknown field \"date\""
+    );
+    cluster.create(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})).unwrap();
+    let before = cluster.get("configmaps", "default", "a").unwrap();
+    let edit = |change: fn(&mut Value)| cluster.edit("configmaps", "default", "a", change).unwrap_err();
+    assert_eq!(edit(|object| *object = json!("text")).code(), 400);
+    assert_eq!(edit(|object| object["data"] = json!(5)).code(), 400);
+    assert_eq!(edit(|object| object["metadata"]["name"] = "b".into()).code(), 400);
+    assert_eq!(edit(|object| object["metadata"]["labels"] = json!({"a": "not valid!"})).code(), 422);
+    assert_eq!(cluster.get("configmaps", "default", "a").unwrap(), before, "nothing is changed");
+    let none = cluster.edit("configmaps", "default", "none", |_| {}).unwrap_err();
+    assert_eq!(
+        (none.code(), none.to_string().as_str()),
+        (404, "the test cluster refused a change of configmaps default/none: configmaps \"none\" not found")
+    );
+    assert_eq!(cluster.delete("configmaps", "default", "none").unwrap_err().code(), 404);
+    assert_eq!(cluster.delete("gadgets", "default", "a").unwrap_err().code(), 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_made_with_the_status_or_not_at_all() {
+    let cluster = Cluster::builder().without_controllers().build();
+    let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let spec = json!({"replicas": 1, "selector": {"matchLabels": {"app": "a"}}, "template": template});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": spec});
+    cluster.create(deployment).unwrap();
+    let change = |object: &mut Value, replicas: i64| {
+        object["spec"]["replicas"] = 3.into();
+        object["status"]["replicas"] = replicas.into();
+    };
+    assert_eq!(cluster.edit("deploy", "default", "a", |o| change(o, -1)).unwrap_err().code(), 422);
+    assert_eq!(cluster.get("deploy", "default", "a").unwrap()["spec"]["replicas"], 1);
+    cluster.edit("deploy", "default", "a", |o| change(o, 3)).unwrap();
+    let after = cluster.get("deploy", "default", "a").unwrap();
+    assert_eq!((&after["spec"]["replicas"], &after["status"]["replicas"]), (&json!(3), &json!(3)));
 }

@@ -40,7 +40,7 @@ fn no_bookmarks(seconds: u32) -> WatchParams {
 }
 
 fn set(cluster: &Cluster, name: &str, value: &str) {
-    assert!(cluster.edit("configmaps", "default", name, |o| o["data"]["v"] = value.into()));
+    cluster.edit("configmaps", "default", name, |o| o["data"]["v"] = value.into()).unwrap();
 }
 
 fn value(object: &DynamicObject) -> String {
@@ -269,7 +269,7 @@ async fn only_reads_that_allow_it_are_stale() {
     set(&cluster, "a", "1");
     let middle = cluster.revision().to_string();
     set(&cluster, "a", "2");
-    cluster.delete("configmaps", "default", "b");
+    cluster.delete("configmaps", "default", "b").unwrap();
     cluster.inject(Injection::new(of_config_maps(), Fault::StaleByRevisions(3)));
 
     assert_eq!(value(&api.get("a").await.unwrap()), "2");

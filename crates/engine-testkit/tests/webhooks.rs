@@ -159,7 +159,7 @@ async fn a_webhook_is_asked_again_when_the_object_changes_under_it() {
         let mut seen = seen.lock().unwrap();
         seen.push(request.object.as_ref().unwrap()["data"].clone());
         if seen.len() == 1 {
-            again.edit("configmaps", "default", "a", |o| o["data"]["other"] = "2".into());
+            again.edit("configmaps", "default", "a", |o| o["data"]["other"] = "2".into()).unwrap();
         }
         AdmissionAnswer::allow()
     }));

@@ -150,6 +150,7 @@ fn what_the_api_would_refuse_is_refused_with_its_place() {
         ),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: none}\n", 5, "namespaces \"none\" not found"),
         ("apiVersion: v1\nkind: [", 6, ""),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndate: {}\n", 5, "unknown field \"date\""),
         ("just text\n", 5, "the document is no object"),
         (
             &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a, {whole}}}\nnonsense: 1\n"),
@@ -161,7 +162,8 @@ fn what_the_api_would_refuse_is_refused_with_its_place() {
         let refused = cluster.load_yaml(&format!("{good}---\n{bad}")).unwrap_err();
         assert_eq!((refused.document(), refused.line()), (2, line), "{refused}");
         assert!(refused.to_string().contains(message), "{refused}");
-        cluster.delete("configmaps", "default", "good");
+        // What is no YAML is refused as a whole.
+        let _absent = cluster.delete("configmaps", "default", "good");
     }
     assert_eq!(cluster.load_yaml("").unwrap(), 0);
     assert_eq!(cluster.load_yaml("---\n# nothing\n---\n").unwrap(), 0);

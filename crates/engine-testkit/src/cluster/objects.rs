@@ -1,12 +1,19 @@
 //! Objects, past the API: what a test prepares and asserts.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::{Cluster, Refused};
+use super::{
+    Cluster, Refused,
+    yaml::{describe, in_namespace},
+};
 use crate::{
     controllers, json,
-    status::ApiError,
-    write::{FieldValidation, Options, Target, Warnings, create, delete},
+    resources::Resource,
+    state::State,
+    status::{About, ApiError},
+    write::{self, Options, Target, create, delete},
 };
 
 impl Cluster {
@@ -30,23 +37,21 @@ impl Cluster {
     }
 
     /// Creates an object as somebody else would, without a request in the log. Namespaced objects without a namespace
-    /// go to `default`.
+    /// go to `default`. Fields that the kind does not have are refused.
     ///
     /// # Errors
     ///
     /// When the API would refuse it.
     pub fn create(&self, object: Value) -> Result<Value, Refused> {
-        let what = format!("{} {}", json::str_at(&object, &["kind"]), json::str_at(&object, &["metadata", "name"]));
+        let what = describe(&object);
         let mut state = self.inner.state.lock();
-        let api_version = json::str_at(&object, &["apiVersion"]).to_owned();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let resource = state.registry.by_kind(group, json::str_at(&object, &["kind"])).cloned();
-        let resource = resource.ok_or_else(|| Refused::new(&what, &ApiError::unknown_path()))?;
+        let (resource, version) = state.registry.of_object(&object).map_err(|e| Refused::new(&what, &e))?;
         let namespace = match json::str_at(&object, &["metadata", "namespace"]) {
             "" if resource.namespaced => "default".to_owned(),
             other => other.to_owned(),
         };
-        let target = Target { resource: &resource, version, namespace: &namespace, name: "", subresource: "" };
+        let target =
+            Target { resource: &resource, version: &version, namespace: &namespace, name: "", subresource: "" };
         let answer = create::create(&mut state, target, object, &self.options(), create::How::Posted)
             .map_err(|e| Refused::new(&what, &e))?;
         drop(state);
@@ -55,56 +60,61 @@ impl Cluster {
     }
 
     /// Changes an object as somebody else would, without a request in the log: drift. The closure gets the whole object
-    /// and may change its status too; it runs outside the cluster's lock. `false` when there is no such object.
-    pub fn edit(&self, kind: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) -> bool {
-        let found = {
-            let state = self.inner.state.lock();
-            let resource = state.registry.by_any_name(kind).cloned();
-            resource.and_then(|r| state.store.get(&r.gr, namespace, name).cloned().map(|s| (r, s)))
+    /// and may change its status too; it runs outside the cluster's lock.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such object, or the API would refuse the change; then nothing is changed.
+    pub fn edit(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<(), Refused> {
+        let refused = |e: ApiError| Refused::new(&format!("a change of {kind} {}", in_namespace(namespace, name)), &e);
+        let resource = self.kind(kind).map_err(refused)?;
+        let find = |state: &State| {
+            let found = state.store.get(&resource.gr, namespace, name).cloned();
+            found.ok_or_else(|| {
+                ApiError::not_found(About { group: &resource.gr.group, resource: &resource.gr.resource, name })
+            })
         };
-        let Some((resource, stored)) = found else {
-            return false;
-        };
-        let mut value = stored.value.clone();
+        let mut value = find(&self.inner.state.lock()).map_err(refused)?.value.clone();
         change(&mut value);
         let mut state = self.inner.state.lock();
-        let Some(stored) = state.store.get(&resource.gr, namespace, name).cloned() else {
-            return false;
-        };
-        let now = self.inner.clock.now();
-        controllers::replace(&mut state, &resource, &stored, value, "somebody-else", now);
+        let stored = find(&state).map_err(refused)?;
+        write::edit(&mut state, &resource, &stored, value, &self.options()).map_err(refused)?;
         drop(state);
         self.inner.wake_controllers();
-        true
+        Ok(())
     }
 
-    /// Deletes an object as somebody else would, in the background, without a request in the log. `false` when there is
-    /// no such object.
-    pub fn delete(&self, kind: &str, namespace: &str, name: &str) -> bool {
-        let mut state = self.inner.state.lock();
-        let Some(resource) = state.registry.by_any_name(kind).cloned() else {
-            return false;
-        };
+    /// Deletes an object as somebody else would, in the background, without a request in the log.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such object, or the API would refuse to delete it.
+    pub fn delete(&self, kind: &str, namespace: &str, name: &str) -> Result<(), Refused> {
+        let refused = |e: ApiError| Refused::new(&format!("to delete {kind} {}", in_namespace(namespace, name)), &e);
+        let resource = self.kind(kind).map_err(refused)?;
         let version = resource.storage_version.clone();
         let target = Target { resource: &resource, version: &version, namespace, name, subresource: "" };
         let how = delete::DeleteOptions { propagation: Some(delete::Propagation::Background), ..Default::default() };
-        let deleted = delete::delete(&mut state, target, &how, &self.options()).is_ok();
+        let mut state = self.inner.state.lock();
+        delete::delete(&mut state, target, &how, &self.options()).map_err(refused)?;
         drop(state);
         self.inner.wake_controllers();
-        deleted
+        Ok(())
+    }
+
+    fn kind(&self, kind: &str) -> Result<Arc<Resource>, ApiError> {
+        let found = self.inner.state.lock().registry.by_any_name(kind).cloned();
+        found.ok_or_else(|| ApiError::bad_request(format!("there is no kind {kind:?}")))
     }
 
     pub(super) fn options(&self) -> Options {
-        Options {
-            dry_run: false,
-            manager: "somebody-else".to_owned(),
-            validation: FieldValidation::Ignore,
-            force: false,
-            noticed: Vec::new(),
-            now: self.inner.clock.now(),
-            course: None,
-            warnings: Warnings::default(),
-        }
+        Options::of_somebody(self.inner.clock.now())
     }
 
     /// Every object of the cluster, by group, resource, namespace and name.

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::{Builder, Cluster};
 use crate::{
-    admission, controllers, crd,
+    admission, crd,
     json::{self, list_at, str_at},
-    resources::{GroupResource, Resource},
+    resources::GroupResource,
     seed::Seed,
     state::State,
     status::{About, ApiError},
-    write::{FieldValidation, Options, Outcome, Target, create},
+    write::{self, Options, Outcome, Target, create},
 };
 
 /// A document that a cluster does not take as its state.
@@ -156,15 +156,6 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn resource(&self, object: &Value) -> Result<(std::sync::Arc<Resource>, String), ApiError> {
-        let (api_version, kind) = (str_at(object, &["apiVersion"]), str_at(object, &["kind"]));
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let resource = self.state.registry.by_kind(group, kind).cloned();
-        let resource = resource.filter(|r| r.stored && r.versions.iter().any(|v| v == version));
-        let missing = || ApiError::bad_request(format!("no matches for kind {kind:?} in version {api_version:?}"));
-        resource.map(|r| (r, version.to_owned())).ok_or_else(missing)
-    }
-
     /// A CRD is served from now on, whatever it is waiting for.
     fn serve(&mut self, object: &Value) {
         if rank(object) == 1
@@ -175,7 +166,7 @@ impl Loader<'_> {
     }
 
     fn create(&mut self, mut object: Value) -> Result<(), ApiError> {
-        let (resource, version) = self.resource(&object)?;
+        let (resource, version) = self.state.registry.of_object(&object)?;
         let namespace = match str_at(&object, &["metadata", "namespace"]) {
             "" if resource.namespaced => "default".to_owned(),
             other => other.to_owned(),
@@ -199,14 +190,14 @@ impl Loader<'_> {
         {
             let mut value = stored.value.clone();
             value["status"] = status;
-            controllers::replace(self.state, &resource, &stored, value, &self.options.manager, self.options.now);
+            write::edit(self.state, &resource, &stored, value, &self.options)?;
         }
         Ok(())
     }
 
     /// Takes an object of another cluster as it stands, if it could stand there.
     fn restore(&mut self, object: Value, namespaces: &[String]) -> Result<(), ApiError> {
-        let (resource, version) = self.resource(&object)?;
+        let (resource, version) = self.state.registry.of_object(&object)?;
         let (namespace, name) = (str_at(&object, &["metadata", "namespace"]), str_at(&object, &["metadata", "name"]));
         if resource.namespaced == namespace.is_empty() {
             let message = if resource.namespaced { "a namespace is required" } else { "it has no namespace" };
@@ -218,8 +209,7 @@ impl Loader<'_> {
         }
         let target = Target { resource: &resource, version: &version, namespace, name, subresource: "" };
         let mut checked = object.clone();
-        let strict = Options { validation: FieldValidation::Strict, ..self.options.clone() };
-        admission::decode(&target, &mut checked, admission::Source::Body, &strict)?;
+        admission::decode(&target, &mut checked, admission::Source::Body, &self.options)?;
         admission::validate_update(&target, &checked, &checked, &admission::Empties::default())?;
         if self.as_it_stands {
             self.state.store.go_to(version_of(&object).saturating_sub(1));
@@ -272,10 +262,22 @@ fn rank(object: &Value) -> u8 {
     }
 }
 
-fn describe(object: &Value) -> String {
+/// An object by its kind and name.
+pub(super) fn describe(object: &Value) -> String {
     let (namespace, name) = (str_at(object, &["metadata", "namespace"]), str_at(object, &["metadata", "name"]));
-    let slash = if namespace.is_empty() { "" } else { "/" };
-    format!("{} {namespace}{slash}{name}", str_at(object, &["kind"]))
+    let kind = match str_at(object, &["kind"]) {
+        "" => "an object without a kind",
+        kind => kind,
+    };
+    match name {
+        "" => format!("{kind} without a name"),
+        name => format!("{kind} {}", in_namespace(namespace, name)),
+    }
+}
+
+/// `namespace/name`, or the name alone.
+pub(super) fn in_namespace(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
 }
 
 /// The objects of a text, with their places.

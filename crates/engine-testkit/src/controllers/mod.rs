@@ -40,7 +40,6 @@ pub(crate) use self::{
     crd::{CLEANUP as CRD_CLEANUP, mark_for_deletion},
     driver::{look_again, run, settle},
     queue::Queue,
-    writes::replace,
 };
 use self::{events::Note, writes::Write};
 use crate::{

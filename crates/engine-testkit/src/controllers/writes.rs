@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{
     clock::Now,
-    json::{self, get, str_at},
+    json::{self, str_at},
     resources::{GroupResource, Resource},
     state::State,
+    status::ApiError,
     store::{ObjectKey, Stored},
-    write::{FieldValidation, Options, Target, Warnings, create as creation, delete, pod, update},
+    write::{self, FieldValidation, Options, Target, Warnings, create as creation, delete, pod, update},
 };
 
 /// What a controller wants done.
@@ -114,7 +115,9 @@ pub(super) fn apply(state: &mut State, by: &ObjectKey, writes: Vec<Write>, now: 
                 else {
                     continue;
                 };
-                replace(state, &resource, &stored, value, manager, now);
+                if let Err(e) = write::replace(state, &resource, &stored, value, &options(manager, now)) {
+                    could_not_write(&key, &e);
+                }
             }
             Write::Delete(key, propagation) => {
                 let Some(resource) = state.registry.of(&key.gr).cloned() else {
@@ -261,54 +264,12 @@ pub(super) fn put(
     if let Err(e) =
         update::finish(state, target(&resource, key, subresource), before, after, &options(manager, now), None)
     {
-        tracing::debug!(gr = %key.gr, name = key.name(), message = %e.message, "a simulated controller could not write");
+        could_not_write(key, &e);
     }
 }
 
-/// Writes an object's metadata and spec, and its status, as two writers with two entries of ownership would.
-pub(crate) fn replace(
-    state: &mut State,
-    resource: &Arc<Resource>,
-    stored: &Arc<Stored>,
-    value: Value,
-    manager: &str,
-    now: Now,
-) {
-    let key = ObjectKey::new(&resource.gr, stored.namespace(), stored.name());
-    let status = value.get("status").cloned();
-    // Annotations go along with the status, as the deployment controller writes its revision.
-    let rest = |v: &Value| {
-        let mut v = v.clone();
-        json::remove(&mut v, &["status"]);
-        if !resource.is_custom() {
-            json::remove(&mut v, &["metadata", "annotations"]);
-        }
-        v
-    };
-    let mut current = stored.clone();
-    let has_status = resource.has_status(&resource.storage_version);
-    let status_differs = has_status && value.get("status") != stored.value.get("status");
-    if !status_differs || rest(&value) != rest(&stored.value) {
-        put(state, &key, stored, value.clone(), "", manager, now);
-        match state.store.at(&key) {
-            Some(next) => current = next.clone(),
-            None => return,
-        }
-    }
-    if !has_status {
-        return;
-    }
-    let mut next = current.value.clone();
-    if let Some(annotations) = get(&value, &["metadata", "annotations"]) {
-        json::set(&mut next, &["metadata", "annotations"], annotations.clone());
-    }
-    match status {
-        Some(status) => next["status"] = status,
-        None => {
-            json::remove(&mut next, &["status"]);
-        }
-    }
-    put(state, &key, &current, next, "status", manager, now);
+fn could_not_write(key: &ObjectKey, e: &ApiError) {
+    tracing::debug!(gr = %key.gr, name = key.name(), message = %e.message, "a simulated controller could not write");
 }
 
 /// The scheduler's binding: one write, which no manager owns.

@@ -87,12 +87,17 @@ pub(super) fn change(inner: &Arc<Inner>, resource: &Arc<Resource>, call: &Call) 
         ),
         _ => None,
     };
+    if matches!(&*route.verb, "update" | "patch") && route.name.is_none() {
+        return Err(ApiError::bad_request("name must be provided"));
+    }
     let mut options = options(call)?;
+    // A custom resource is created under any path, by the name that it has.
+    let named = !(resource.is_custom() && route.verb == "create");
     let target = Target {
         resource,
         version: &route.version,
         namespace: route.namespace.as_deref().unwrap_or_default(),
-        name: route.name.as_deref().unwrap_or_default(),
+        name: route.name.as_deref().filter(|_| named).unwrap_or_default(),
         subresource: &route.subresource,
     };
     let mut object = || -> Result<Value, ApiError> {

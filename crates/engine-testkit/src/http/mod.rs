@@ -2,6 +2,7 @@
 
 mod body;
 mod change;
+mod custom;
 mod gate;
 pub(crate) mod media;
 mod options;
@@ -39,7 +40,7 @@ use crate::{
     cluster::Inner,
     fault::WatchPlan,
     resources::Resource,
-    status::{About, ApiError},
+    status::ApiError,
     webhook::Course,
     write::Warnings,
 };
@@ -244,19 +245,21 @@ fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
     let Some(resource) = resource else {
         return nowhere();
     };
-    match methods(&resource, route) {
-        None if resource.is_custom() && !route.subresource.is_empty() => {
-            let name = route.name.as_deref().unwrap_or_default();
-            let about = About { group: &resource.gr.group, resource: &resource.gr.resource, name };
-            return Err(ApiError::not_found(about));
+    if resource.is_custom() {
+        if !custom::is_in_scope(&resource, route) {
+            return nowhere();
         }
-        None => return nowhere(),
-        Some(methods) if !methods.contains(&call.method.as_str()) => return Err(not_allowed()),
-        Some(_) => {}
+        // About a version that goes away something is said whatever becomes of the request.
+        call.warnings.say(resource.crd.get(&*route.version).and_then(|version| version.warning.clone()));
+        custom::check(&resource, route)?;
+    } else {
+        match methods(&resource, route) {
+            None => return nowhere(),
+            Some(methods) if !methods.contains(&call.method.as_str()) => return Err(not_allowed()),
+            Some(_) => {}
+        }
     }
     let listable = route.name.is_none() || route.verb == "watch";
-    // About a version that goes away something is said whatever becomes of the request.
-    call.warnings.say(resource.crd.get(&*route.version).and_then(|version| version.warning.clone()));
     let of = if resource.is_custom() { media::Of::Custom } else { media::Of::BuiltIn(listable) };
     media::route(call, of)?;
     if resource.is("", "endpoints") {
@@ -285,7 +288,7 @@ fn dispatch(inner: &Arc<Inner>, call: &mut Call) -> Result<Reply, ApiError> {
 const IMPLEMENTED: [&str; 9] =
     ["status", "scale", "finalize", "eviction", "binding", "ephemeralcontainers", "resize", "log", "token"];
 
-/// The methods that a path takes; `None` for a path that is none.
+/// The methods that a path of a built-in kind takes; `None` for a path that is none.
 fn methods(resource: &Resource, route: &Route) -> Option<Vec<&'static str>> {
     let of = |verbs: &[String], methods: &[(&str, &'static str)]| {
         let known = methods.iter().filter(|(verb, _)| verbs.iter().any(|v| v == verb));

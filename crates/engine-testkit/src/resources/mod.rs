@@ -15,6 +15,8 @@ use serde_json::Value;
 use crate::{
     admission,
     crd::{self, CrdVersion},
+    json,
+    status::ApiError,
     store::Stored,
 };
 
@@ -325,6 +327,16 @@ impl Registry {
     /// By kind, as an owner reference names it.
     pub(crate) fn by_kind(&self, group: &str, kind: &str) -> Option<&Arc<Resource>> {
         self.resources.values().find(|r| &*r.gr.group == group && r.kind == kind)
+    }
+
+    /// What an object says that it is, with the version.
+    pub(crate) fn of_object(&self, object: &Value) -> Result<(Arc<Resource>, String), ApiError> {
+        let [api_version, kind] = ["apiVersion", "kind"].map(|field| json::str_at(object, &[field]));
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        let found = self.by_kind(group_of(api_version), kind);
+        let found = found.filter(|r| r.stored && r.versions.iter().any(|v| v == version));
+        let none = || ApiError::bad_request(format!("no matches for kind {kind:?} in version {api_version:?}"));
+        found.map(|r| (r.clone(), version.to_owned())).ok_or_else(none)
     }
 
     /// By any name a person would use: plural, singular, kind, short name, or `plural.group`.

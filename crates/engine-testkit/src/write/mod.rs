@@ -11,6 +11,7 @@ pub(crate) mod scale;
 mod strategic;
 pub(crate) mod update;
 mod warnings;
+mod whole;
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -25,6 +26,7 @@ use self::identity::{check_identity, check_namespace};
 pub(crate) use self::{
     identity::{Wanted, other_kind, read_body, unregistered, untyped, wrong_name},
     warnings::Warnings,
+    whole::{edit, replace},
 };
 
 use crate::{
@@ -88,6 +90,20 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Those of what a test writes past the API, as somebody else would. Nobody reads warnings there.
+    pub(crate) fn of_somebody(now: Now) -> Self {
+        Self {
+            dry_run: false,
+            manager: "somebody-else".to_owned(),
+            validation: FieldValidation::Strict,
+            force: false,
+            noticed: Vec::new(),
+            now,
+            course: None,
+            warnings: Warnings::default(),
+        }
+    }
+
     /// The same, without a word about unknown fields.
     pub(crate) fn ignoring(&self) -> Self {
         Self { validation: FieldValidation::Ignore, ..self.clone() }

@@ -104,6 +104,7 @@ pub(crate) fn patch(
         return Err(super::wrong_name(&target, name));
     }
     update::check_version(&target, &before, &after)?;
+    update::check_condition(&target, &after)?;
     if foreign {
         admission::refuse_version(&target, &before.value, &after)?;
     }
@@ -306,7 +307,11 @@ fn apply(state: &mut State, target: Target<'_>, mut config: Value, options: &Opt
     }
     let answer = match &before {
         Some(before) => {
-            update::check_version(&target, before, &serde_json::json!({ "metadata": sent }))?;
+            let named = serde_json::json!({ "metadata": sent });
+            update::check_version(&target, before, &named)?;
+            if sent.get("resourceVersion").is_some() {
+                update::check_condition(&target, &named)?;
+            }
             update::finish(state, target, before, merged, options, Some(managed))?
         }
         None => {

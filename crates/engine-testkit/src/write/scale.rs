@@ -211,6 +211,9 @@ pub(crate) fn write(
         json::set(&mut after, &names, replicas);
     }
     update::check_version(&target, &before, &scale)?;
+    if !str_at(&scale, &["metadata", "resourceVersion"]).is_empty() {
+        update::check_condition(&target, &scale)?;
+    }
     after["apiVersion"] = own_version.as_str().into();
     let answer = update::finish(state, target, &before, after, options, Some(managed))?;
     let written = match &answer.outcome {

@@ -40,12 +40,7 @@ pub(crate) fn update(
     };
     check_uid(&target, before.uid(), &body, options)?;
     check_version(&target, &before, &body)?;
-    if version_of(&body)? == 0 && !super::allows_unconditional_update(target.resource) {
-        return Err(ApiError::invalid(
-            target.about(),
-            &[Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update")],
-        ));
-    }
+    check_condition(&target, &body)?;
     finish(state, target, &before, body, options, None)
 }
 
@@ -112,6 +107,15 @@ pub(crate) fn check_version(target: &Target<'_>, before: &Stored, body: &Value) 
         return Err(ApiError::modified(target.about()));
     }
     Ok(())
+}
+
+/// Some kinds are changed only by who names the version that he knows.
+pub(super) fn check_condition(target: &Target<'_>, body: &Value) -> Result<(), ApiError> {
+    if version_of(body)? != 0 || super::allows_unconditional_update(target.resource) {
+        return Ok(());
+    }
+    let cause = Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update");
+    Err(ApiError::invalid(target.about(), &[cause]))
 }
 
 /// Whether a change is one that `metadata.generation` counts.

@@ -26,6 +26,9 @@ cases!("methods":
     a_namespaced_kind_without_a_namespace_takes_no_post,
     an_unknown_method_on_an_unknown_kind_is_not_found,
     a_custom_kind_takes_no_unknown_method,
+    a_custom_kind_knows_verbs_rather_than_methods,
+    a_custom_kind_without_a_namespace_is_only_read,
+    a_version_that_goes_away_is_told_of_where_nothing_is,
     paths_of_custom_groups_that_are_unknown_are_plain_pages,
     a_custom_kind_has_no_status_unless_it_says_so,
     names_in_paths_are_decoded,
@@ -217,6 +220,49 @@ async fn paths_of_custom_groups_that_are_unknown_are_plain_pages(lab: &Lab) -> O
     ] {
         lab.get(&path).await?.expect(404)?.expect_text("404 page not found\n")?;
     }
+    Ok(())
+}
+
+async fn a_custom_kind_knows_verbs_rather_than_methods(lab: &Lab) -> Outcome {
+    let scale = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
+    let path = serve_gadgets(lab, json!({"subresources": {"scale": scale}})).await?;
+    lab.create(&path, gadget(lab, "a", json!({}))).await?;
+    let kind = format!("gadgets.{}", super::group_of(lab));
+    for (method, rest, verb) in
+        [("OPTIONS", "", ""), ("FOO", "/a", ""), ("DELETE", "/a/scale", "delete"), ("POST", "/a/scale", "create")]
+    {
+        let reply = lab.request(method, &format!("{path}{rest}")).send().await?;
+        let reply = reply.expect_error(405, "MethodNotAllowed")?;
+        reply
+            .expect_message(&format!("{verb} is not supported on resources of kind \"{kind}\""))?
+            .expect_at("/details", json!({"group": super::group_of(lab), "kind": "gadgets"}))?;
+    }
+    for path in [path.clone(), format!("{path}/a")] {
+        lab.request("HEAD", &path).send().await?.expect(200)?;
+    }
+    let reply = lab.request("PUT", &path).json(&gadget(lab, "a", json!({}))).send().await?;
+    reply.expect_error(400, "BadRequest")?.expect_message("name must be provided")?;
+    // An object is created under any path.
+    lab.create(&format!("{path}/a"), gadget(lab, "b", json!({}))).await?;
+    Ok(())
+}
+
+async fn a_custom_kind_without_a_namespace_is_only_read(lab: &Lab) -> Outcome {
+    serve_gadgets(lab, json!({})).await?;
+    let path = format!("/apis/{}/v1/gadgets", super::group_of(lab));
+    lab.read(&path).await?.expect_at("/kind", "GadgetList")?;
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        lab.request(method, &path).send().await?.expect(404)?.expect_text("404 page not found\n")?;
+    }
+    lab.get(&format!("{path}/a")).await?.expect(404)?.expect_text("404 page not found\n")?;
+    Ok(())
+}
+
+async fn a_version_that_goes_away_is_told_of_where_nothing_is(lab: &Lab) -> Outcome {
+    let path = serve_gadgets(lab, json!({"deprecated": true})).await?;
+    let warning = format!("{}/v1 Gadget is deprecated", super::group_of(lab));
+    let reply = lab.get(&format!("{path}/none/status")).await?.expect_error(404, "NotFound")?;
+    reply.expect_header("warning", &format!("299 - \"{warning}\""))?;
     Ok(())
 }
 

@@ -117,6 +117,7 @@ pub(super) mod patch {
         a_patch_to_the_wrong_type_is_refused,
         a_patch_that_removes_the_last_finalizer_ends_the_object,
         what_a_patch_leaves_without_a_version_is_not_read,
+        some_kinds_are_patched_only_with_a_version,
     );
 }
 
