@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     columns::name,
-    text::{age, created, labels, or, selector_or_none, shown, some, text},
+    text::{age, created, given, labels, or, selector_or_none, shown, some, text},
 };
 use crate::{
     clock::Now,
@@ -111,7 +111,7 @@ pub(super) fn ingress(v: &Value, now: Now) -> Vec<Value> {
     let ports = if list_at(v, &["spec", "tls"]).is_empty() { "80" } else { "80, 443" };
     vec![
         name(v),
-        or(str_at(v, &["spec", "ingressClassName"]), "<none>"),
+        given(v, &["spec", "ingressClassName"], "<none>"),
         hosts.into(),
         balancer(v).into(),
         ports.into(),

@@ -44,6 +44,11 @@ pub(super) fn or(text: &str, otherwise: &str) -> Value {
     if text.is_empty() { otherwise.into() } else { text.into() }
 }
 
+/// A field that is there or not, and in whose place something stands only when it is not.
+pub(super) fn given(value: &Value, path: &[&str], otherwise: &str) -> Value {
+    get(value, path).and_then(Value::as_str).unwrap_or(otherwise).into()
+}
+
 /// `a=b,c=d`.
 pub(super) fn labels(labels: Option<&Map<String, Value>>) -> String {
     let pairs: Vec<String> =

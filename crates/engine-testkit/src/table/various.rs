@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     columns::name,
     network::default_name,
-    text::{age, boolean, condition, created, duration, number, or, selector, shown, text},
+    text::{age, boolean, condition, created, duration, given, number, or, selector, shown, text},
 };
 use crate::{
     admission::CLASS_OF_CLAIM,
@@ -104,10 +104,6 @@ fn class(v: &Value) -> Value {
     or(annotation, str_at(v, &["spec", "storageClassName"]))
 }
 
-fn unset(v: &Value, path: &[&str]) -> Value {
-    or(str_at(v, path), "<unset>")
-}
-
 pub(super) fn volume(v: &Value, now: Now) -> Vec<Value> {
     let claim = get(v, &["spec", "claimRef"])
         .map(|c| format!("{}/{}", str_at(c, &["namespace"]), str_at(c, &["name"])))
@@ -120,10 +116,10 @@ pub(super) fn volume(v: &Value, now: Now) -> Vec<Value> {
         phase(v),
         claim.into(),
         class(v),
-        unset(v, &["spec", "volumeAttributesClassName"]),
+        given(v, &["spec", "volumeAttributesClassName"], "<unset>"),
         text(v, &["status", "reason"]),
         age(created(v), now).into(),
-        unset(v, &["spec", "volumeMode"]),
+        given(v, &["spec", "volumeMode"], "<unset>"),
     ]
 }
 
@@ -141,9 +137,9 @@ pub(super) fn claim(v: &Value, now: Now) -> Vec<Value> {
         capacity,
         modes,
         class(v),
-        unset(v, &["spec", "volumeAttributesClassName"]),
+        given(v, &["spec", "volumeAttributesClassName"], "<unset>"),
         age(created(v), now).into(),
-        unset(v, &["spec", "volumeMode"]),
+        given(v, &["spec", "volumeMode"], "<unset>"),
     ]
 }
 
@@ -151,8 +147,8 @@ pub(super) fn storage_class(v: &Value, now: Now) -> Vec<Value> {
     vec![
         default_name(v, "storageclass.kubernetes.io/is-default-class"),
         text(v, &["provisioner"]),
-        or(str_at(v, &["reclaimPolicy"]), "Delete"),
-        or(str_at(v, &["volumeBindingMode"]), "Immediate"),
+        given(v, &["reclaimPolicy"], "Delete"),
+        given(v, &["volumeBindingMode"], "Immediate"),
         boolean(v, &["allowVolumeExpansion"], false),
         age(created(v), now).into(),
     ]
@@ -331,7 +327,7 @@ pub(super) fn flow_schema(v: &Value, now: Now) -> Vec<Value> {
         name(v),
         text(v, &["spec", "priorityLevelConfiguration", "name"]),
         number(v, &["spec", "matchingPrecedence"]),
-        or(str_at(v, &["spec", "distinguisherMethod", "type"]), "<none>"),
+        given(v, &["spec", "distinguisherMethod", "type"], "<none>"),
         age(created(v), now).into(),
         dangling.map_or("?", |c| str_at(c, &["status"])).into(),
     ]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     columns::name,
-    text::{age, condition, created, duration, labels, number, or, selector, selector_or_none, shown, text},
+    text::{age, condition, created, duration, given, labels, number, selector, selector_or_none, shown, text},
 };
 use crate::{
     clock::{Now, seconds_since},
@@ -135,7 +135,7 @@ pub(super) fn cron_job(v: &Value, now: Now) -> Vec<Value> {
     vec![
         name(v),
         text(v, &["spec", "schedule"]),
-        or(str_at(v, &["spec", "timeZone"]), "<none>"),
+        given(v, &["spec", "timeZone"], "<none>"),
         suspend.into(),
         list_at(v, &["status", "active"]).len().into(),
         last.into(),
