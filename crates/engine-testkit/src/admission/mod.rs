@@ -17,6 +17,7 @@ mod prepare;
 mod quantity;
 mod quota;
 mod rules;
+mod security;
 mod service;
 mod validate;
 mod warn;
@@ -74,35 +75,49 @@ pub(crate) fn reach_of_pod(subresource: &str, before: &Value, after: &mut Value)
 }
 
 /// What the admission of a server has against a new object that is valid.
-pub(crate) fn refuse(state: &State, target: &Target<'_>, object: &Value, sent: &Empties) -> Result<(), ApiError> {
-    let refused = if target.resource.is("", "pods") {
-        limits::check_pod(state, target.namespace, object)
-            .and_then(|()| pod::check_overhead(state, &object["spec"], sent.has("spec.overhead")))
+pub(crate) fn refuse(
+    state: &State,
+    target: &Target<'_>,
+    object: &Value,
+    sent: &Empties,
+    options: &Options,
+) -> Result<(), ApiError> {
+    let refuse = |problem: String| ApiError::forbidden(target.about(), problem);
+    let is_pod = target.resource.is("", "pods");
+    if is_pod {
+        limits::check_pod(state, target.namespace, object).map_err(refuse)?;
     } else if target.resource.is("", "persistentvolumeclaims") {
-        limits::check_claim(state, target.namespace, object)
-    } else {
-        Ok(())
-    };
-    refused.map_err(|problem| ApiError::forbidden(target.about(), problem))
+        limits::check_claim(state, target.namespace, object).map_err(refuse)?;
+    }
+    security::check(state, target, None, object, options)?;
+    if is_pod {
+        pod::check_overhead(state, &object["spec"], sent.has("spec.overhead")).map_err(refuse)?;
+    }
+    Ok(())
 }
 
 /// The same of a valid change.
-pub(crate) fn refuse_change(state: &State, target: &Target<'_>, before: &Value, after: &Value) -> Result<(), ApiError> {
+pub(crate) fn refuse_change(
+    state: &State,
+    target: &Target<'_>,
+    before: &Value,
+    after: &Value,
+    options: &Options,
+) -> Result<(), ApiError> {
     let refuse = |problem: String| ApiError::forbidden(target.about(), problem);
     let stays = json::get(before, &["metadata", "deletionTimestamp"]).is_none();
     if target.resource.is("", "pods") {
         if stays && target.subresource == "resize" {
             limits::check_pod(state, target.namespace, after).map_err(refuse)?;
         }
-        pod::refuse_change(state, target, before, after)
+        pod::refuse_change(state, target, before, after)?;
     } else if target.resource.is("", "persistentvolumeclaims") && target.subresource.is_empty() {
         if stays {
             limits::check_claim(state, target.namespace, after).map_err(refuse)?;
         }
-        claim::check_growth(state, before, after).map_err(refuse)
-    } else {
-        Ok(())
+        claim::check_growth(state, before, after).map_err(refuse)?;
     }
+    security::check(state, target, Some(before), after, options)
 }
 
 /// The annotation in which a DaemonSet counts the changes of its template.

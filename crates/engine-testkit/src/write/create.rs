@@ -133,7 +133,7 @@ pub(crate) fn create(
     options.warn(admission::warnings(resource, &body, None));
     options.warn(admission::network_warnings(&target, None, &body));
     managed.write(&mut body);
-    let refused = admission::refuse(state, &target, &body, &sent);
+    let refused = admission::refuse(state, &target, &body, &sent, options);
     if let Err(e) = refused.and_then(|()| options.admit(state, &target, None, Some(&body))) {
         state.put_back(drawn);
         return Err(e);

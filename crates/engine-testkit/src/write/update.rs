@@ -347,7 +347,7 @@ pub(crate) fn finish(
     json::remove(&mut after, &["metadata", "managedFields"]);
     managed.write(&mut after);
     json::copy(old, &mut after, &["metadata", "resourceVersion"]);
-    let refused = admission::refuse_change(state, &target, old, &after);
+    let refused = admission::refuse_change(state, &target, old, &after, options);
     let allowed = refused
         .and_then(|()| options.admit(state, &target, Some(before), Some(&after)))
         .and_then(|()| admission::charge(state, &target, Some(old), &after, options));

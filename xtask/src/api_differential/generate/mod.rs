@@ -11,6 +11,7 @@ mod pod_fields;
 mod quotas;
 mod reads;
 mod refused;
+mod security;
 mod subject;
 mod watch;
 mod workload;
@@ -31,6 +32,8 @@ use super::rng::Rng;
 const READS: usize = 12;
 /// How many of a hundred programs about quotas make what those count, rather than quotas.
 const UNDER_QUOTAS: usize = 60;
+/// How many of a hundred of those are about what Pods may do rather than how much they may use.
+const SECURED: usize = 35;
 /// How many of a hundred programs watch what they write.
 const WATCHED: usize = 60;
 
@@ -78,7 +81,10 @@ fn drawn(seed: u64, number: u64, only: Option<&str>, pool: &[Definition]) -> Pro
         return changes::program(&mut rng, steps);
     }
     if area == quotas::AREA && rng.chance(UNDER_QUOTAS) {
-        return quotas::program(&mut rng, steps);
+        return match rng.chance(SECURED) {
+            true => security::program(&mut rng, steps),
+            false => quotas::program(&mut rng, steps),
+        };
     }
     let subjects: Vec<Subject> = if area == "custom" {
         let definition = &pool[rng.below(pool.len())];

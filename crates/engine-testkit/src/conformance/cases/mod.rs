@@ -73,6 +73,7 @@ pub(super) const AREAS: &[&[Case]] = &[
     writes::crd::CASES,
     writes::custom::CASES,
     writes::quota::CASES,
+    writes::security::CASES,
     // What controllers do.
     controllers::deployment::CASES,
     controllers::replicaset::CASES,

@@ -1,10 +1,10 @@
-//! What controllers do where a quota refuses what they make: they say so, and go on when it is raised.
+//! What controllers do where what they make is refused, mostly by a quota: they say so, and go on when it is raised.
 
 use serde_json::{Value, json};
 
 use super::{condition, count, ensure, job, says, workload};
 use crate::conformance::{
-    Failure, Lab, Outcome,
+    Failure, Lab, Outcome, Patch,
     cases::{cases, gadget, group_of, serve_gadgets},
 };
 
@@ -16,6 +16,7 @@ cases!("quotas":
     a_daemon_set_reports_what_is_refused (needs_controllers),
     a_job_waits_for_a_quota (needs_controllers),
     custom_resources_are_counted,
+    a_replica_set_says_that_its_pods_are_not_secure (needs_controllers),
 );
 
 const APPS: &str = "apps/v1";
@@ -152,4 +153,28 @@ async fn custom_resources_are_counted(lab: &Lab) -> Outcome {
         tokio::time::sleep(PAUSE).await;
     }
     Err(Failure::new("a gadget to be too much"))
+}
+
+async fn a_replica_set_says_that_its_pods_are_not_secure(lab: &Lab) -> Outcome {
+    let namespace = lab.cluster_path("v1", &format!("namespaces/{}", lab.namespace()));
+    let labels = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}});
+    lab.patch(&namespace, Patch::Merge, &labels).await?.expect(200)?;
+    let mut set = workload("ReplicaSet", "web", json!({"replicas": 1}));
+    set["spec"]["template"]["spec"]["hostPID"] = true.into();
+    lab.allow_pods().await?;
+    let trial = lab.path(APPS, "replicasets?dryRun=All");
+    for _ in 0..TRIALS {
+        if !lab.post(&trial, &set).await?.headers("warning").is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    lab.start(APPS, "replicasets", set).await?;
+    let set = lab
+        .until(APPS, "replicasets/web", "to say that Pods are refused", |s| {
+            says(s, "ReplicaFailure", "True", "FailedCreate")
+        })
+        .await?;
+    let why = "is forbidden: violates PodSecurity \"baseline:latest\": host namespaces (hostPID=true)";
+    ensure(&set, tells(&condition(&set, "ReplicaFailure")["message"], why), "why")
 }

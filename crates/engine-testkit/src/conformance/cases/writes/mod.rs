@@ -461,3 +461,21 @@ pub(super) mod quota {
         quotas_are_counted_too,
     );
 }
+
+pub(super) mod security {
+    super::scripts!("security", "security.yaml":
+        nothing_special_is_allowed_in_baseline,
+        plain_pods_are_not_allowed_where_restricted,
+        what_is_set_by_whom_is_told,
+        users_of_its_own_may_be_root,
+        windows_has_other_means,
+        versions_have_their_checks,
+        what_is_invalid_is_said_first,
+        a_namespace_may_only_warn,
+        workloads_are_warned_of,
+        labels_that_say_nothing_are_refused,
+        pods_that_are_there_are_warned_of,
+        images_are_what_matters_in_a_change,
+        security_goes_before_quotas,
+    );
+}
