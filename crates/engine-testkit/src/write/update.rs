@@ -362,7 +362,8 @@ pub(crate) fn finish(
         // What is not stored is told all the same where nothing is.
         json::remove(&mut after, &["metadata", "selfLink"]);
     }
-    let unchanged = !completed && is_unchanged(resource, before, old, &mut after);
+    // What goes with a write goes also with one that changes nothing else.
+    let unchanged = !completed && !finished && is_unchanged(resource, before, old, &mut after);
     // The status of a Service is shown with what reads of it leave out.
     let shows_whole = target.subresource == "status";
     let outcome = |stored: Arc<Stored>| match shows_whole && stored.hides() {
@@ -384,7 +385,7 @@ pub(crate) fn finish(
         if resource.is_custom() && !finished {
             after = crd::read_as(resource, written.as_ref().unwrap_or(&after), target.version);
         }
-        if !shows_whole {
+        if !shows_whole && !finished {
             crate::store::hide(&mut after);
         }
         return Ok(Answer::of(Outcome::Value(after)));
@@ -392,9 +393,6 @@ pub(crate) fn finish(
     if finished {
         // No write of its own: watches see what was stored before, deleted.
         state.remove(&ObjectKey::new(&resource.gr, target.namespace, target.name));
-        if !shows_whole {
-            crate::store::hide(&mut after);
-        }
         return Ok(Answer::of(Outcome::Value(after)));
     }
     let stored = state.store.put_filled(&resource.gr, after, written);
