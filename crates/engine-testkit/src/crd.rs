@@ -4,6 +4,7 @@
 mod definition;
 mod extension;
 mod formats;
+mod rules;
 mod schema;
 mod validate;
 
@@ -21,6 +22,9 @@ use crate::{
 
 pub(crate) use self::{
     definition::{validate_definition, validate_definition_name, validate_definition_status},
+    formats::{duration_of, is as has_format},
+    rules::Rules,
+    schema::pattern::compile as pattern,
     schema::unknown_formats,
     validate::{validate, validate_lists, validate_status},
 };
@@ -32,6 +36,8 @@ pub(crate) struct CrdVersion {
     pub(crate) schema: Schema,
     /// For defaults, pruning and validation.
     pub(crate) openapi: Option<Arc<Value>>,
+    /// What the schema asks by rules in CEL.
+    pub(crate) rules: Option<Arc<Rules>>,
     pub(crate) status: bool,
     /// `additionalPrinterColumns`.
     pub(crate) columns: Vec<Value>,
@@ -60,10 +66,6 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
             storage = Some(name.clone());
         }
         let openapi = get(v, &["schema", "openAPIV3Schema"]);
-        if openapi.is_some_and(has_rules) {
-            let definition = str_at(crd, &["metadata", "name"]);
-            tracing::warn!(definition, version = name, "rules in CEL are not evaluated here");
-        }
         let has_status = v.get("subresources").and_then(|s| s.get("status")).is_some();
         let scale = get(v, &["subresources", "scale"]).map(|paths| {
             let path = |key: &str| -> Vec<String> {
@@ -80,6 +82,7 @@ pub(crate) fn resource_of(crd: &Value) -> Option<Resource> {
             CrdVersion {
                 schema: Schema::custom(openapi, unknown),
                 openapi: openapi.map(|o| Arc::new(o.clone())),
+                rules: openapi.and_then(Rules::of).map(Arc::new),
                 status: has_status,
                 columns: list_at(v, &["additionalPrinterColumns"]).to_vec(),
                 selectable: list_at(v, &["selectableFields"])
@@ -135,15 +138,6 @@ fn deprecation(spec: &Value, version: &Value) -> String {
     let newer = others.map(|v| str_at(v, &["name"])).filter(|other| rank(other) > rank(&name)).max_by_key(rank);
     let instead = newer.map_or_else(String::new, |newer| format!("; use {group}/{newer} {kind}"));
     format!("{group}/{name} {kind} is deprecated{instead}")
-}
-
-/// Whether a schema has rules in CEL anywhere.
-fn has_rules(schema: &Value) -> bool {
-    match schema {
-        Value::Object(map) => map.contains_key("x-kubernetes-validations") || map.values().any(has_rules),
-        Value::Array(list) => list.iter().any(has_rules),
-        _ => false,
-    }
 }
 
 fn is_true(schema: &Value, key: &str) -> bool {

@@ -57,6 +57,7 @@
 mod access;
 mod admission;
 mod aggregation;
+mod cel;
 mod clock;
 mod cluster;
 #[cfg(feature = "conformance")]

@@ -80,6 +80,15 @@ impl Cause {
         Self { reason: "FieldValueInvalid", message: format!("Invalid value: {detail}"), field: field.into() }
     }
 
+    /// The server could not do something.
+    pub(crate) fn internal(field: impl Into<String>, detail: &str) -> Self {
+        Self { reason: "InternalError", message: format!("Internal error: {detail}"), field: field.into() }
+    }
+
+    pub(crate) fn duplicate_without_value(field: impl Into<String>) -> Self {
+        Self { reason: "FieldValueDuplicate", message: "Duplicate value".to_owned(), field: field.into() }
+    }
+
     pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
         Self { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: field.into() }
     }

@@ -157,6 +157,16 @@ impl Tokens {
             }
         }
         out = self.shown_versions(&out);
+        if let Some(at) = out.find("selfType") {
+            // The server names the type of an object after the time at which it looked at the rule.
+            let (before, named) = out.split_at(at);
+            let rest: Vec<&str> = named
+                .split("selfType")
+                .skip(1)
+                .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()))
+                .collect();
+            out = format!("{before}selfType{}", rest.join("selfType"));
+        }
         out = without_current_version(out);
         let ports = out.contains("odePort") || out.starts_with("Duplicate value: ");
         replace_words(&out, |word| {

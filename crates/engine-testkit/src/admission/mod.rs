@@ -14,7 +14,7 @@ mod node_labels;
 mod patched;
 mod pod;
 mod prepare;
-mod quantity;
+pub(crate) mod quantity;
 mod quota;
 mod rules;
 mod security;

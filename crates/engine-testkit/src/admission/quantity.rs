@@ -74,7 +74,7 @@ fn is_kept(digits: &str, suffix: &str) -> bool {
 }
 
 /// The canonical form, or what is wrong.
-pub(super) fn parse(text: &str) -> Result<String, &'static str> {
+pub(crate) fn parse(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     let (sign, digits, suffix) = parts(text).ok_or(BAD_FORMAT)?;
     if is_kept(digits, suffix) {
@@ -164,7 +164,7 @@ pub(super) fn written(nanos: i128, like: &str) -> String {
 }
 
 /// Billionths of a quantity in canonical form, to compare two of them.
-pub(super) fn value(text: &str) -> Option<i128> {
+pub(crate) fn value(text: &str) -> Option<i128> {
     let (sign, rest) = text.strip_prefix('-').map_or((1, text.strip_prefix('+').unwrap_or(text)), |rest| (-1, rest));
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     let (digits, suffix) = rest.split_at(end);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Empties, immutable, meta, names, rules};
 use crate::{
     crd::{self, CrdVersion},
-    json::str_at,
+    json::{self, str_at},
     resources::group_of,
     status::{About, ApiError, Cause},
     write::{Target, scale},
@@ -27,6 +27,7 @@ pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Emptie
     }
     meta::validate(object, rule, &mut causes);
     common(target, object, None, &mut causes);
+    by_rules(target, object, None, &mut causes);
     own_rules(target, object, None, &mut causes);
     if target.resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
         crd::validate_definition_name(object, &mut causes);
@@ -36,7 +37,7 @@ pub(crate) fn validate_create(target: &Target<'_>, object: &Value, sent: &Emptie
 }
 
 /// Refuses a custom resource that is not of the target's kind, which is not known before it is judged. Nothing else is asked
-/// of it but that its lists are sets and maps.
+/// of it but that its lists are sets and maps, and that the definition's rules hold.
 fn other_kind(
     target: &Target<'_>,
     object: &Value,
@@ -57,6 +58,7 @@ fn other_kind(
     if let Some(schema) = schema {
         crd::validate_lists(object, schema, before, causes);
     }
+    by_rules(target, object, before, causes);
     Err(ApiError::invalid(About { group: group_of(api_version), resource: kind, ..target.about_kind() }, causes))
 }
 
@@ -68,12 +70,30 @@ pub(crate) fn refuse_version(target: &Target<'_>, before: &Value, after: &Value)
     other_kind(target, after, Some(before), &mut causes)
 }
 
-/// A change of an object: what holds for all kinds, then the kind's own rules.
+/// The rules in CEL of a custom resource's definition. Returns warnings: complaints about what was as wrong before.
+fn by_rules(target: &Target<'_>, object: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) -> Vec<String> {
+    let version = target.resource.crd.get(target.version);
+    let Some(rules) = version.and_then(|version| version.rules.as_ref()) else { return Vec::new() };
+    // Rules see metadata as it is stored, without what is empty in it; what the server writes last is in none of the two.
+    let stored = |object: &Value| {
+        let mut stored = object.clone();
+        json::remove(&mut stored, &["metadata", "managedFields"]);
+        json::remove(&mut stored, &["metadata", "resourceVersion"]);
+        super::encode_metadata(&mut stored);
+        stored
+    };
+    let mut judged = rules.judge(&stored(object), before.map(stored).as_ref(), causes);
+    causes.append(&mut judged.causes);
+    judged.warnings
+}
+
+/// A change of an object: what holds for all kinds, then the kind's own rules. `warn` is told what is wrong and was before.
 pub(crate) fn validate_update(
     target: &Target<'_>,
     before: &Value,
     after: &Value,
     sent: &Empties,
+    warn: impl FnOnce(Vec<String>),
 ) -> Result<(), ApiError> {
     let mut causes = Vec::new();
     meta::validate(after, names::Rule::PathSegment, &mut causes);
@@ -89,6 +109,7 @@ pub(crate) fn validate_update(
     } else if let Some(version) = target.resource.crd.get(target.version) {
         custom_status(version, before, after, &mut causes);
     }
+    warn(by_rules(target, after, Some(before), &mut causes));
     own_rules(target, after, Some(before), &mut causes);
     if target.subresource == "status" && rules::status_asks_for_qualified_finalizers(target) {
         meta::qualified_finalizers(after, &mut causes);

@@ -210,7 +210,7 @@ impl Loader<'_> {
         let target = Target { resource: &resource, version: &version, namespace, name, subresource: "" };
         let mut checked = object.clone();
         admission::decode(&target, &mut checked, admission::Source::Body, &self.options)?;
-        admission::validate_update(&target, &checked, &checked, &admission::Empties::default())?;
+        admission::validate_update(&target, &checked, &checked, &admission::Empties::default(), |_| {})?;
         if self.as_it_stands {
             self.state.store.go_to(version_of(&object).saturating_sub(1));
         }

@@ -64,7 +64,7 @@ fn matches(format: &str, text: &str) -> bool {
 }
 
 /// Whether a text has a format.
-pub(super) fn is(format: &str, text: &str) -> bool {
+pub(crate) fn is(format: &str, text: &str) -> bool {
     let format = format.replace('-', "");
     match format.as_str() {
         "datetime" => date_time(text),
@@ -119,6 +119,35 @@ fn duration(text: &str) -> bool {
         known |= EXACT.contains(&unit.as_str()) || LONG.iter().any(|long| unit.starts_with(long));
     }
     known
+}
+
+/// The nanoseconds of a duration: as Go writes it, or the sum of all numbers with a unit that it knows.
+pub(crate) fn duration_of(text: &str) -> Option<i64> {
+    static AMOUNT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"([0-9]+)\s*([A-Za-zµ]+)").ok());
+    const SECOND: i64 = 1_000_000_000;
+    const UNITS: [(i64, &[&str], &str); 8] = [
+        (1, &["ns"], "nano"),
+        (1_000, &["us", "µs"], "micro"),
+        (1_000_000, &["ms"], "milli"),
+        (SECOND, &["s"], "sec"),
+        (60 * SECOND, &["m"], "min"),
+        (3_600 * SECOND, &["h", "hr"], "hour"),
+        (86_400 * SECOND, &["d"], "day"),
+        (604_800 * SECOND, &["w", "wk"], "week"),
+    ];
+    let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    if let Ok(exact) = literal::duration(rest) {
+        return i64::try_from(exact.as_nanos()).ok().map(|nanos| sign * nanos);
+    }
+    let mut total = None;
+    for found in AMOUNT.as_ref()?.captures_iter(text) {
+        let (amount, unit) = (found[1].parse::<i64>().ok()?, found[2].to_lowercase());
+        let known = UNITS.iter().find(|(_, exact, long)| exact.contains(&unit.as_str()) || unit.starts_with(long));
+        if let Some((nanos, ..)) = known {
+            total = Some(total.unwrap_or(0_i64).wrapping_add(amount.wrapping_mul(*nanos)));
+        }
+    }
+    total
 }
 
 /// An address, of version 4 also with zeroes before its numbers.

@@ -333,7 +333,7 @@ pub(crate) fn finish(
         return Err(e);
     }
     admission::prepare(state, resource, &mut after, Some(judged), options.now);
-    admission::validate_update(&target, judged, &after, &sent)?;
+    admission::validate_update(&target, judged, &after, &sent, |warnings| options.warn(warnings))?;
     if floats || sent_empty || counts(&target, old, &after) {
         let generation = json::i64_at(old, &["metadata", "generation"]).unwrap_or(0);
         json::set(&mut after, &["metadata", "generation"], generation + 1);

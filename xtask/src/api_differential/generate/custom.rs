@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::rng::Rng;
+use super::{super::rng::Rng, rules};
 
 /// A CustomResourceDefinition that both servers know.
 #[derive(Clone)]
@@ -21,7 +21,12 @@ pub(crate) struct Definition {
 
 /// The pool of a run.
 pub(crate) fn definitions(seed: u64, count: usize) -> Vec<Definition> {
-    (0..count).map(|i| definition(&mut Rng::new(seed, 0x00c0_ffee ^ i as u64), i)).collect()
+    let ruled = |i: usize| {
+        let mut definition = definition(&mut Rng::new(seed, 0x00c0_ffee ^ i as u64), i);
+        definition.rule(&mut Rng::new(seed, 0x0000_0ce1 ^ i as u64));
+        definition
+    };
+    (0..count).map(ruled).collect()
 }
 
 fn definition(rng: &mut Rng, number: usize) -> Definition {
@@ -30,7 +35,9 @@ fn definition(rng: &mut Rng, number: usize) -> Definition {
 
 /// A definition of the program itself, in a group that is named after it.
 pub(super) fn own(rng: &mut Rng) -> Definition {
-    described(rng, "{{ns}}.example.com", "Thing", "things")
+    let mut own = described(rng, "{{ns}}.example.com", "Thing", "things");
+    own.rule(rng);
+    own
 }
 
 fn described(rng: &mut Rng, group: &str, kind: &str, plural: &str) -> Definition {
@@ -245,6 +252,26 @@ fn number_schema(rng: &mut Rng) -> Value {
 }
 
 impl Definition {
+    /// The definition without rules, of which another schema might make ones that a real server finds too expensive.
+    pub(crate) fn unruled(&self) -> Value {
+        let mut manifest = self.manifest.clone();
+        rules::strip(&mut manifest);
+        manifest
+    }
+
+    /// Gives half of the definitions rules.
+    fn rule(&mut self, rng: &mut Rng) {
+        if rng.chance(50) {
+            return;
+        }
+        let mut schema = self.manifest["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+        rules::root(rng, &mut schema);
+        for version in self.manifest["spec"]["versions"].as_array_mut().into_iter().flatten() {
+            version["schema"]["openAPIV3Schema"] = schema.clone();
+        }
+        self.spec = schema["properties"]["spec"].clone();
+    }
+
     /// Takes over changed versions: the first of them says what objects look like from here on.
     pub(super) fn take(&mut self, versions: Value) {
         let served = versions.as_array().into_iter().flatten().filter(|v| v["served"] == true);

@@ -11,6 +11,7 @@ mod pod_fields;
 mod quotas;
 mod reads;
 mod refused;
+mod rules;
 mod security;
 mod subject;
 mod watch;

@@ -10,7 +10,7 @@ use super::{MERGE_PATCH, custom, plain};
 /// Nothing of it is kept, so that nobody has to wait for a definition to be served.
 pub(super) fn program(rng: &mut Rng, mut steps: Vec<Step>) -> Program {
     for _ in 0..6 + rng.below(10) {
-        let mut manifest = custom::own(rng).manifest;
+        let mut manifest = custom::own(rng).unruled();
         for _ in 0..=rng.below(3) {
             twist(rng, &mut manifest);
         }
@@ -457,10 +457,38 @@ fn metadata(rng: &mut Rng, map: &mut Map<String, Value>) {
     }
 }
 
-/// Rules that a server refuses before it compiles them.
+/// Rules that make no sense, but to the parser: what that says of a text is its own.
+const WRONG: [&str; 24] = [
+    "self.nothing == 1",
+    "other == 1",
+    "1 + 'a' == 2",
+    "[1, 'a'] == [2]",
+    "foo(1)",
+    "self.foo()",
+    "'a'",
+    "1 == 1.0",
+    "true ? 1 : 'a'",
+    "'a'.size() == 'b'",
+    "int('x') == 1",
+    "'a'.matches('(')",
+    "duration('a day') > duration('1s')",
+    "[oldSelf].size() == 1",
+    "has(self.alpha)",
+    "self.alpha == 1",
+    "self.alpha == 'a' && self.beta > 1",
+    "size(self) > 1",
+    "self.exists(1, true)",
+    "oldSelf.orValue(1) == 1",
+    "self > 1",
+    "'a' < 1",
+    "!self",
+    "oldSelf.hasValue()",
+];
+
+/// Rules that a server refuses, before it compiles them or then.
 fn rules(rng: &mut Rng, map: &mut Map<String, Value>) {
     let mut rule = json!({"rule": "true"});
-    match rng.below(9) {
+    match rng.below(14) {
         0 => rule["rule"] = "  ".into(),
         1 => rule["message"] = "  ".into(),
         2 => rule["message"] = "a\nb".into(),
@@ -469,6 +497,9 @@ fn rules(rng: &mut Rng, map: &mut Map<String, Value>) {
         5 => rule["reason"] = "Because".into(),
         6 => rule["fieldPath"] = rng.pick(&[" ", "alpha", ".nothing", "a\nb", "['x", ".spec["]).into(),
         7 => rule["fieldPath"] = rng.pick(&[".alpha", ".spec.alpha", "['alpha']"]).into(),
+        8 => rule["messageExpression"] = rng.pick(&["1", "self.nothing", "'a' + 1", "self"]).into(),
+        9 => rule["optionalOldSelf"] = rng.chance(50).into(),
+        10..=13 => rule["rule"] = rng.pick(&WRONG).into(),
         _ => {}
     }
     set(map, "x-kubernetes-validations", json!([rule]));

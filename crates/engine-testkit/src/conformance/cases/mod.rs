@@ -74,6 +74,7 @@ pub(super) const AREAS: &[&[Case]] = &[
     writes::custom::CASES,
     writes::quota::CASES,
     writes::security::CASES,
+    writes::rules::CASES,
     // What controllers do.
     controllers::deployment::CASES,
     controllers::replicaset::CASES,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     crd::extension::EMBEDS,
-    crd::{is_true, prune, validate as objects},
+    crd::{is_true, prune, rules, validate as objects},
     status::Cause,
 };
 
@@ -41,6 +41,9 @@ fn one(default: &Value, schema: &Value, at: &str, whole: bool, in_meta: bool, ca
     objects::embedded_at(default, schema, at, whole, &mut wrong);
     if wrong.is_empty() {
         objects::value_at(default, schema, at, &mut wrong);
+    }
+    if wrong.is_empty() {
+        rules::judge_default(default, schema, whole, at, &mut wrong);
     }
     causes.append(&mut wrong);
 }

@@ -5,7 +5,7 @@ mod defaults;
 mod lists;
 mod openapi;
 pub(in crate::crd) mod path;
-pub(in crate::crd) mod pattern;
+pub(crate) mod pattern;
 mod rules;
 mod structural;
 mod unknown_formats;
@@ -65,14 +65,16 @@ pub(super) fn validate(schema: &Value, status: bool, at: &str, causes: &mut Vec<
         causes.push(Cause::forbidden(format!("{at}.nullable"), "nullable cannot be true at the root"));
     }
     let unsupported = unsupported(schema);
-    if unsupported.is_none() {
+    let mut structural = unsupported.is_none();
+    if structural {
         let mut wrong = structural::validate(schema, &at);
         if wrong.is_empty() {
             defaults::validate(schema, &at, &mut wrong);
         }
+        structural = wrong.is_empty();
         causes.append(&mut wrong);
     }
-    openapi::validate(schema, &at, causes);
+    openapi::validate(schema, &at, structural, causes);
     if let Some(problem) = unsupported.filter(|_| causes.len() == before) {
         causes.push(Cause::invalid(at, &"".into(), problem));
     }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{is_zero, lists, rules};
 use crate::{
-    crd::extension::{EMBEDS, KEEPS},
-    crd::is_true,
+    crd::extension::{EMBEDS, KEEPS, LIST, MAP},
+    crd::{is_true, rules::complaints},
     json::{list_at, str_at},
     status::Cause,
 };
@@ -21,13 +21,36 @@ struct Place<'a> {
     in_meta: bool,
     /// Why there may be no defaults.
     no_defaults: Option<&'a str>,
+    /// The outermost list or object within which nobody knows what was in a place before.
+    apart: Option<&'a str>,
+    /// Rules are compiled.
+    compiled: bool,
 }
 
-pub(super) fn validate(schema: &Value, at: &str, causes: &mut Vec<Cause>) {
-    part(schema, at, Place::default(), true, causes);
+impl<'a> Place<'a> {
+    fn within(self, at: &'a str) -> Self {
+        Self { apart: self.apart.or(Some(at)), ..self }
+    }
 }
 
-fn part(schema: &Value, at: &str, place: Place<'_>, root: bool, causes: &mut Vec<Cause>) {
+/// What is wrong with the schema itself, and with its rules, which are looked at where nothing else is wrong.
+#[derive(Default)]
+struct Complaints {
+    schema: Vec<Cause>,
+    rules: Vec<Cause>,
+}
+
+/// Checks a schema. Rules are compiled only of a structural one.
+pub(super) fn validate(schema: &Value, at: &str, structural: bool, causes: &mut Vec<Cause>) {
+    let mut out = Complaints::default();
+    part(schema, at, Place { compiled: structural, ..Place::default() }, true, &mut out);
+    causes.append(&mut out.schema);
+    causes.append(&mut out.rules);
+}
+
+fn part(schema: &Value, at: &str, place: Place<'_>, root: bool, out: &mut Complaints) {
+    let before = out.schema.len();
+    let causes = &mut out.schema;
     single(schema, at, place, causes);
     let below = |key: &str| format!("{at}.{key}");
     if let Some(values) = schema.get("additionalProperties").filter(|values| !values.is_null()) {
@@ -39,38 +62,43 @@ fn part(schema: &Value, at: &str, place: Place<'_>, root: bool, causes: &mut Vec
         let reason = "inside additionalProperties applying to object metadata";
         let place = if place.in_meta { Place { no_defaults: Some(reason), ..place } } else { place };
         if values.is_object() {
-            part(values, &below("additionalProperties"), place, false, causes);
+            part(values, &below("additionalProperties"), place, false, out);
         }
     }
     let embeds = root || is_true(schema, EMBEDS);
+    let scattered = !matches!(str_at(schema, &[MAP]), "" | "granular" | "atomic");
+    let inner = if scattered { place.within(at) } else { place };
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let at = format!("{at}.properties[{name}]");
+        let (at, place) = (format!("{at}.properties[{name}]"), inner);
         if embeds && matches!(name.as_str(), "metadata" | "kind" | "apiVersion") {
             let reason = format!("in top-level {name}");
             let no_defaults = if root { Some(reason.as_str()) } else { place.no_defaults };
-            part(property, &at, Place { in_meta: true, no_defaults }, false, causes);
+            part(property, &at, Place { in_meta: true, no_defaults, ..place }, false, out);
         } else {
-            part(property, &at, place, false, causes);
+            part(property, &at, place, false, out);
         }
     }
+    let branch = Place { compiled: false, ..place };
     if let Some(not) = schema.get("not").filter(|not| not.is_object()) {
-        part(not, &below("not"), place, false, causes);
+        part(not, &below("not"), branch, false, out);
     }
     for key in ["allOf", "oneOf", "anyOf", "items"] {
         for (i, schema) in list_at(schema, &[key]).iter().enumerate() {
-            part(schema, &format!("{at}.{key}[{i}]"), place, false, causes);
+            part(schema, &format!("{at}.{key}[{i}]"), branch, false, out);
         }
     }
     for key in ["definitions", "dependencies"] {
         for (name, schema) in schema.get(key).and_then(Value::as_object).into_iter().flatten() {
             if schema.is_object() {
-                part(schema, &format!("{at}.{key}[{name}]"), place, false, causes);
+                part(schema, &format!("{at}.{key}[{name}]"), branch, false, out);
             }
         }
     }
     if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
-        part(items, &below("items"), place, false, causes);
+        let place = if str_at(schema, &[LIST]) == "map" { place } else { place.within(at) };
+        part(items, &below("items"), place, false, out);
     }
+    let causes = &mut out.schema;
     if schema.get(KEEPS) == Some(&Value::Bool(false)) {
         let at = below(KEEPS);
         causes.push(Cause::invalid(at, &false.into(), "must be true or undefined"));
@@ -78,6 +106,9 @@ fn part(schema: &Value, at: &str, place: Place<'_>, root: bool, causes: &mut Vec
     lists::maps(schema, at, causes);
     lists::lists(schema, at, causes);
     rules::validate(schema, at, causes);
+    if place.compiled && out.schema.len() == before {
+        complaints(schema, at, root, place.apart, &mut out.rules);
+    }
 }
 
 /// What a part says alone.

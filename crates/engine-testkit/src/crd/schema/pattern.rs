@@ -4,7 +4,7 @@
 use regex::Regex;
 
 /// Compiles a pattern, or says what is wrong with it.
-pub(in crate::crd) fn compile(pattern: &str) -> Result<Regex, String> {
+pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     if let Some(problem) = problem(pattern) {
         return Err(problem);
     }

@@ -1,4 +1,4 @@
-//! What is asked of `x-kubernetes-validations` before anybody compiles the rules, which nobody does here.
+//! What is asked of `x-kubernetes-validations` before the rules are compiled.
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules>
 
 use serde_json::Value;

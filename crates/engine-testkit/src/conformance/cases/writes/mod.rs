@@ -479,3 +479,40 @@ pub(super) mod security {
         security_goes_before_quotas,
     );
 }
+
+pub(super) mod rules {
+    super::scripts!("custom-rules", "rules.yaml":
+        a_field_is_immutable,
+        a_rule_compares_fields,
+        a_rule_asks_whether_a_field_is_there,
+        all_items_are_asked,
+        a_message_is_made,
+        a_reason_says_what_kind_of_error_it_is,
+        rules_wait_for_a_valid_object,
+        names_are_escaped,
+        a_number_or_a_text_is_either,
+        an_overload_is_missing_at_run_time,
+        formats_are_types,
+        a_number_is_a_double,
+        sets_have_no_order,
+        items_with_keys_are_found_again,
+        what_did_not_change_is_warned_of,
+        the_root_knows_its_name,
+        an_old_self_may_be_optional,
+        optional_fields_are_read,
+        maps_are_asked_by_key,
+        errors_are_told,
+        libraries_are_there,
+        a_status_is_asked,
+        an_embedded_object_has_a_name,
+        null_is_a_value_where_it_may_be,
+        a_rule_names_what_is_there,
+        a_rule_has_types,
+        a_rule_is_a_bool,
+        plain_values_make_sense,
+        an_old_value_must_be_found,
+        a_message_is_a_text,
+        rules_see_no_unknown_values,
+        rules_are_read_after_the_schema,
+    );
+}
