@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use base64::{DecodeError, Engine, prelude::BASE64_STANDARD};
+use base64::{DecodeError, Engine, prelude::BASE64_URL_SAFE};
 use serde_json::Value;
 
 use super::value::{Evaluated, Fail, Val};
@@ -159,26 +159,29 @@ pub(super) fn typed<'a>(value: &'a Value, node: &'a Node) -> Evaluated<'a> {
         (Shape::Either, _) => invalid("invalid data, expected XIntOrString value to be either a string or integer"),
         (Shape::Bool, Value::Bool(b)) => Ok(Val::Bool(*b)),
         (Shape::Double, Value::Number(n)) => Ok(Val::Double(n.as_f64().unwrap_or(f64::NAN))),
-        (Shape::Bytes, Value::String(text)) => match BASE64_STANDARD.decode(text) {
+        // Of the two alphabets a real server reads the one for addresses here, and the other one where it checks the format.
+        (Shape::Bytes, Value::String(text)) => match BASE64_URL_SAFE.decode(text) {
             Ok(bytes) => Ok(Val::Bytes(bytes.into())),
             Err(e) => {
                 let at = match e {
                     DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
-                    DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len(),
+                    DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len() - text.len() % 4,
                 };
                 invalid(format!("Invalid byte formatted string {text}: illegal base64 data at input byte {at}"))
             }
         },
         (Shape::Duration, Value::String(text)) => match crate::crd::duration_of(text) {
             Some(nanos) => Ok(Val::Duration(nanos)),
-            None => invalid(format!("Invalid duration {text}: unable to parse")),
+            None => invalid(format!("Invalid duration {text}: unable to parse {text} as duration")),
         },
         (Shape::Date, Value::String(text)) => {
             let date = text.parse::<jiff::civil::Date>().ok();
             let at = date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
             match at {
                 Some(at) => Ok(Val::Timestamp(at.timestamp())),
-                None => invalid(format!("Invalid date formatted string {text}: unable to parse")),
+                None => invalid(format!(
+                    "Invalid date formatted string {text}: parsing time {text:?} as \"2006-01-02\": cannot parse {text:?} as \"2006\""
+                )),
             }
         }
         (Shape::DateTime, Value::String(text)) => match text.parse() {
