@@ -13,6 +13,9 @@ use crate::fault::ClockJump;
 /// Where a cluster's time starts unless the builder says otherwise: fixed, so that two runs have equal timestamps.
 pub(crate) const DEFAULT_START: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
 
+/// Longer than any test, and short enough to be added to any time.
+pub(crate) const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Timestamp,
@@ -33,9 +36,9 @@ impl Clock {
         self.zero.elapsed()
     }
 
-    /// The instant at which `elapsed` will be `at`.
+    /// The instant at which `elapsed` will be `at`, or one that nobody lives to see.
     pub(crate) fn instant(&self, at: Duration) -> Instant {
-        self.zero + at
+        self.zero + at.min(FAR)
     }
 
     pub(crate) fn jump(&self, jump: ClockJump) {

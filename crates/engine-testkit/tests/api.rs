@@ -629,3 +629,27 @@ async fn a_change_is_made_with_the_status_or_not_at_all() {
     let after = cluster.get("deploy", "default", "a").unwrap();
     assert_eq!((&after["spec"]["replicas"], &after["status"]["replicas"]), (&json!(3), &json!(3)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_time_is_too_long_to_wait_for() {
+    let ever = std::time::Duration::MAX;
+    let cluster = Cluster::builder().pod_start(ever).bookmarks_every(ever).build();
+    let watch = format!("/api/v1/configmaps?watch=1&allowWatchBookmarks=1&timeoutSeconds={}", i64::MAX);
+    let request = http::Request::get(watch).body(kube::client::Body::empty()).unwrap();
+    assert_eq!(cluster.client().send(request).await.unwrap().status(), 200);
+    let job = |name: &str| {
+        let containers = json!([{"name": "c", "image": "i"}]);
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
+            "spec": {
+                "activeDeadlineSeconds": i64::MAX,
+                "template": {"spec": {"restartPolicy": "Never", "containers": containers}},
+            },
+        })
+    };
+    for name in ["a", "b"] {
+        cluster.create(job(name)).unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        assert_eq!(cluster.get("jobs", "default", name).unwrap()["status"]["active"], 1, "controllers go on");
+    }
+}

@@ -13,7 +13,7 @@ use super::{Cluster, Inner};
 use crate::{
     access::Policy,
     aggregation,
-    clock::Clock,
+    clock::{Clock, FAR},
     controllers::{
         self, Queue,
         script::{Objects, Script, Scripts},
@@ -83,35 +83,35 @@ impl Builder {
     /// How long a Pod takes from creation to `Running` and `Ready`. Default: 5 ms.
     #[must_use]
     pub fn pod_start(mut self, duration: Duration) -> Self {
-        self.settings.pod_start = duration;
+        self.settings.pod_start = duration.min(FAR);
         self
     }
 
     /// How long a Pod takes to end when it is deleted, at most its grace period. Default: 2 ms.
     #[must_use]
     pub fn pod_stop(mut self, duration: Duration) -> Self {
-        self.settings.pod_stop = duration;
+        self.settings.pod_stop = duration.min(FAR);
         self
     }
 
     /// How long the Pods of a Job run. Default: 5 ms.
     #[must_use]
     pub fn job_duration(mut self, duration: Duration) -> Self {
-        self.settings.job_duration = duration;
+        self.settings.job_duration = duration.min(FAR);
         self
     }
 
     /// How long a CRD takes until it is established. Default: 1 ms.
     #[must_use]
     pub fn establish(mut self, duration: Duration) -> Self {
-        self.settings.establish = duration;
+        self.settings.establish = duration.min(FAR);
         self
     }
 
     /// How long a controller takes to react to a change. Default: 1 ms.
     #[must_use]
     pub fn reaction(mut self, duration: Duration) -> Self {
-        self.settings.reaction = duration;
+        self.settings.reaction = duration.min(FAR);
         self
     }
 
@@ -142,7 +142,7 @@ impl Builder {
     /// How often watches that allow them get bookmarks. Default: a minute.
     #[must_use]
     pub fn bookmarks_every(mut self, duration: Duration) -> Self {
-        self.settings.bookmark_every = duration.max(Duration::from_millis(1));
+        self.settings.bookmark_every = duration.clamp(Duration::from_millis(1), FAR);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{literal, status::ApiError};
+use crate::{clock::FAR, literal, status::ApiError};
 
 /// Decoded query parameters, in order.
 #[derive(Debug, Clone, Default)]
@@ -63,10 +63,10 @@ impl Params {
         Ok(Some(value))
     }
 
-    /// How long a watch may last: `timeoutSeconds`, when that is more than nothing.
+    /// How long a watch may last: `timeoutSeconds`, when that is more than nothing. No longer than any clock goes on.
     pub(crate) fn timeout(&self) -> Result<Option<Duration>, ApiError> {
         let seconds = self.number("timeoutSeconds")?;
-        Ok(seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0).map(Duration::from_secs))
+        Ok(seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0).map(|s| Duration::from_secs(s).min(FAR)))
     }
 }
 

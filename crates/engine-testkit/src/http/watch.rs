@@ -18,7 +18,7 @@ use super::{
     read, show,
 };
 use crate::{
-    clock::Now,
+    clock::{FAR, Now},
     cluster::Inner,
     fault::WatchEnd,
     resources::Resource,
@@ -28,8 +28,6 @@ use crate::{
 
 /// How long a watch lives when the client does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-/// Longer than any test, and short enough to be added to an instant.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// When the next bookmark is due: in a while, or shortly before the watch ends.
 fn next_bookmark(now: Instant, inner: &Inner, deadline: Option<Instant>) -> Instant {

@@ -35,10 +35,46 @@ pub(crate) fn answer(status: u16, kind: &str, body: &[u8]) -> Option<String> {
     }
 }
 
-/// What a real server answers with 500, too: an applied configuration whose types are wrong, a revision that is no number.
+/// What a real server answers with 500, too.
+const INTENDED: &[&str] = &[
+    // A revision that is no number, and one that is sent with what is to be made.
+    "resourceVersion: Invalid value",
+    "strconv.ParseUint: parsing",
+    "resourceVersion should not be set on objects to be created",
+    // Applied configurations and owners whose types do not fit.
+    "failed to create typed patch object",
+    "failed to create typed live object",
+    "failed to create manager for existing fields",
+    "failed to convert new object",
+    "to proper version: unable to convert",
+    // Strategic patches.
+    "unknown patch type: ",
+    "does not contain declared merge key: ",
+    "expected a []interface {}, but received a ",
+    "expected a map[string]interface {}, but received a ",
+    "doesn't match $setElementOrder list",
+    "list element types are not identical",
+    "cannot merge lists without merge key for struct",
+    "merging lists cannot yet be specified in the patch",
+    // Custom resources: lists that are none, versions and replicas that went away.
+    "content is not a list",
+    "object has no apiVersion field",
+    "the spec replicas field ",
+    "value cannot be set because ",
+    // Pods: bindings, evictions, classes and Secrets that nobody could ask for.
+    "target.kind: Unsupported value",
+    "target.name: Required value",
+    "Non-matching dry-run options in request and content",
+    "This pod has more than one PodDisruptionBudget",
+    "resource name may not be empty",
+    "invalid resource name ",
+    "is not allowed because service account ",
+    "failed to allocate requested HealthCheck NodePort",
+];
+
 pub(crate) fn is_intended(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
-    ["failed to create typed patch object", "resourceVersion: Invalid value"].iter().any(|part| text.contains(part))
+    INTENDED.iter().any(|part| text.contains(part))
 }
 
 const COLLECTIONS: &[&str] = &[

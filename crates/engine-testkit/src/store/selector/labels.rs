@@ -114,7 +114,6 @@ impl fmt::Display for Requirement {
         let list = |values: &[String]| {
             let mut values = values.to_vec();
             values.sort();
-            values.dedup();
             values.join(",")
         };
         match self {
