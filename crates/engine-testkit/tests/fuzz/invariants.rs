@@ -101,8 +101,16 @@ const COLLECTIONS: &[&str] = &[
     "/apis/example.com/v1/boats",
 ];
 
+/// Names of roles are any text without slashes.
 async fn get(client: &kube::Client, path: &str) -> Result<Value, kube::Error> {
-    client.request(Request::get(path).body(Vec::new()).unwrap()).await
+    let encoded: String = path
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    client.request(Request::get(encoded).body(Vec::new()).unwrap()).await
 }
 
 /// Every object can be read by its name as the list shows it, has a uid of its own and a revision that is not ahead of
